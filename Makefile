@@ -1,0 +1,106 @@
+# Everything a contributor or CI runs. `make help` lists the targets.
+# Needs Go; a C compiler only for the race detector; the rest each target
+# installs itself or does without.
+
+SHELL     := /bin/bash
+GO        ?= go
+PKG       ?= ./...
+FUZZTIME  ?= 10s
+BENCH     ?= .
+BENCHTIME ?= 1s
+COUNT     ?= 3
+SEEDS     ?= 200
+SOAK      ?= 10m
+ROUNDS    ?= 3
+BIN       := bin
+
+# The race detector is cgo: without a C compiler tests run without it.
+CC_FOUND := $(shell command -v $$($(GO) env CC) 2>/dev/null)
+RACE     := $(if $(CC_FOUND),-race)
+
+# Packages whose tests own golden files and so have an -update flag.
+GOLDEN = $(shell grep -rlE 'Bool\("update"|"github.com/rserpool/rserpool/internal/scenario"' \
+	--include='*_test.go' . 2>/dev/null | xargs -r -n1 dirname | sort -u)
+
+.DEFAULT_GOAL := help
+.PHONY: help build test race fuzz bench bench-peers cover lint golden sim \
+	interop api tidy check cross demo soak
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | \
+		awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+
+build: ## build the commands into bin/
+	@mkdir -p $(BIN)
+	$(GO) build -o $(BIN)/ ./cmd/...
+
+test: ## every hermetic test with the race detector; no root, no network
+	@[ -n "$(RACE)" ] || echo "make test: no C compiler, so no race detector"
+	$(GO) test $(RACE) -timeout 8m ./...
+
+race: ## the same tests COUNT times over, to find rarer races
+	$(GO) test -race -count=$(COUNT) -timeout 60m $(PKG)
+
+fuzz: ## each fuzz target for FUZZTIME
+	@targets=$$($(GO) test -run '^$$' -list '^Fuzz' ./fuzz | grep '^Fuzz') || \
+		{ echo "make fuzz: no targets in ./fuzz" >&2; exit 1; }; \
+	for t in $$targets; do \
+		echo "== $$t"; \
+		$(GO) test -run '^$$' -fuzz "^$$t\$$" -fuzztime $(FUZZTIME) \
+			-fuzzminimizetime 5s ./fuzz || exit 1; \
+	done
+
+bench: ## the project's own benchmarks (BENCH=regexp, BENCHTIME, PKG)
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -benchtime $(BENCHTIME) $(PKG)
+
+bench-peers: build ## side by side with other stacks; writes bench/RESULTS.md
+	ROUNDS=$(ROUNDS) bench/compare/bench.sh
+
+cover: ## coverage of all packages by all tests; profile in cover.out
+	$(GO) test -timeout 15m -coverpkg=./... -coverprofile=cover.out ./...
+	@$(GO) tool cover -func=cover.out | tail -1
+
+lint: ## gofmt, vet, architecture, API record; golangci-lint if installed
+	@bad=$$(gofmt -l $$(git ls-files -co --exclude-standard -- '*.go')); \
+		[ -z "$$bad" ] || { echo "not gofmt'ed:"; echo "$$bad"; exit 1; } >&2
+	$(GO) vet ./...
+	$(GO) vet -tags interop ./interop/...
+	$(GO) test ./internal/archtest
+	$(GO) run ./internal/apidump
+	cd bench/compare && $(GO) vet ./...
+	@if command -v golangci-lint >/dev/null; then golangci-lint run; \
+		else echo "make lint: golangci-lint is not installed, skipped"; fi
+
+golden: ## rewrite golden files from what the code does now; review the diff
+	@[ -n "$(GOLDEN)" ] || { echo "make golden: no golden tests"; exit 0; }
+	$(if $(GOLDEN),$(GO) test $(GOLDEN) -update)
+	@git status --short -- '*/testdata/*'
+
+sim: ## simulated networks and clusters with SEEDS seeds instead of a few
+	SIM_SEEDS=$(SEEDS) $(GO) test -count=1 -timeout 60m -run 'Sim' $(PKG)
+
+soak: ## long runs (tests named TestSoak...) for SOAK each
+	SOAK=$(SOAK) $(GO) test -count=1 -timeout 24h -v -run '^TestSoak' $(PKG)
+
+interop: ## against Linux kernel SCTP, usrsctp and rsplib (Debian, root)
+	interop/run.sh
+
+api: ## record the exported identifiers in api/
+	$(GO) run ./internal/apidump -update
+	@git status --short -- api
+
+tidy: ## go mod tidy for both modules
+	$(GO) mod tidy
+	cd bench/compare && $(GO) mod tidy
+
+cross: ## compile for the systems and word sizes that tests do not run on
+	@for t in darwin/arm64 windows/amd64 freebsd/amd64 linux/386 linux/arm64; do \
+		echo "== $$t"; \
+		GOOS=$${t%/*} GOARCH=$${t#*/} CGO_ENABLED=0 $(GO) build ./... && \
+		GOOS=$${t%/*} GOARCH=$${t#*/} CGO_ENABLED=0 $(GO) vet ./... || exit 1; \
+	done
+
+check: lint test cross ## what must pass before a change goes in
+
+demo: ## three registrars, three servers, one download, three kills
+	$(GO) run ./cmd/rserpool demo
