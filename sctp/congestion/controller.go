@@ -1,0 +1,71 @@
+// Package congestion decides how much data may be in flight on one path.
+//
+// A Controller turns events into a window; what is lost, when a timer fires and
+// what is sent next is decided elsewhere. There is one Controller per path, it
+// has no clock and no locks, and its owner calls it from one goroutine at a time.
+//
+//	c := congestion.NewReno(pmdcs, peerRwnd)
+//	for inFlight < c.Window() {
+//		c.OnSent(now, n, inFlight)
+//	}
+//
+// [NewReno] is RFC 9260 §7.2. Other algorithms are a file each and pass the same
+// conformance test.
+package congestion
+
+import "time"
+
+// Controller is the congestion control of one path. All sizes are bytes of DATA
+// chunks with their headers and padding (RFC 9260 §7.2).
+type Controller interface {
+	// OnSent: bytes were sent now; inFlight is what was outstanding before.
+	OnSent(now time.Time, bytes, inFlight int)
+	// OnAck is called once per SACK that newly acknowledges data sent on this
+	// path. If the SACK also reveals a loss, OnAck comes before OnLoss
+	// (RFC 9260 §7.2.4).
+	OnAck(AckEvent)
+	// OnLoss is called once per loss epoch: not again until Fast Recovery ended
+	// (RFC 9260 §7.2.4).
+	OnLoss(LossEvent)
+	// OnTimeout is called at each T3-rtx expiration (RFC 9260 §7.2.3).
+	OnTimeout(now time.Time)
+	// OnIdle is called each time one more RTO has gone by without transmission on
+	// this path; idle is the time since the last one (RFC 9260 §7.2.1). Calls that
+	// were missed may be made up for when transmission resumes, before OnSent.
+	OnIdle(now time.Time, idle time.Duration)
+	// SetMTU tells a new PMDCS: the most bytes of DATA chunks that a packet on
+	// this path can hold.
+	SetMTU(pmdcs int)
+	// Window is the congestion window. It is never less than one PMDCS.
+	Window() int
+}
+
+// AckEvent is what one SACK says about one path.
+type AckEvent struct {
+	Now time.Time
+	// Bytes newly acknowledged, by the Cumulative TSN Ack or by a gap block.
+	Bytes int
+	// CumAdvanced: the Cumulative TSN Ack Point advanced.
+	CumAdvanced bool
+	// CwndLimited: the window was fully used before this SACK came.
+	CwndLimited bool
+	// InRecovery: the association was in Fast Recovery when this SACK came.
+	InRecovery bool
+	// RTT measured by this SACK, 0 if none.
+	RTT time.Duration
+	// InFlight before this SACK's bytes are taken off.
+	InFlight int
+	// FlightEmpty: all data sent on this path is acknowledged now.
+	FlightEmpty bool
+}
+
+// LossEvent is the begin of a loss epoch on one path.
+type LossEvent struct {
+	Now time.Time
+	// ECN: congestion was reported by a mark, nothing was lost.
+	ECN bool
+	// InFlight when the loss was found.
+	InFlight int
+	// Bytes that were found to be lost.
+	Bytes int
+}
