@@ -1,0 +1,164 @@
+package archtest
+
+import "strings"
+
+// Module is the path of the module that the rules are about.
+const Module = "github.com/rserpool/rserpool"
+
+// arrows says for each package which packages of this module it may import;
+// what those may import is allowed too. Paths are inside the module.
+var arrows = map[string][]string{
+	"internal/tlv": {},
+
+	// The transport, bottom to top.
+	"sctp/wire":               {"internal/tlv"},
+	"sctp/congestion":         {},
+	"sctp/carrier":            {},
+	"sctp/carrier/udpencap":   {"sctp/carrier"},
+	"sctp/core/internal/path": {"sctp/wire", "sctp/congestion"},
+	"sctp/core/internal/rx":   {"sctp/wire"},
+	"sctp/core/internal/tx":   {"sctp/wire", "sctp/core/internal/path"},
+	"sctp/core": {"sctp/wire", "sctp/congestion",
+		"sctp/core/internal/path", "sctp/core/internal/rx", "sctp/core/internal/tx"},
+	"sctp": {"sctp/core", "sctp/wire", "sctp/carrier", "sctp/carrier/udpencap"},
+
+	// RSerPool, bottom to top.
+	"rserpool":           {"internal/tlv"},
+	"asap":               {"rserpool"},
+	"enrp":               {"rserpool"},
+	"handlespace/policy": {"rserpool"},
+	"handlespace":        {"rserpool", "handlespace/policy"},
+	"asap/core":          {"asap"},
+	"registrar/core":     {"asap", "enrp", "handlespace"},
+	"registrar":          {"registrar/core", "sctp"},
+	"poolelement":        {"asap/core", "sctp"},
+	"pooluser":           {"asap/core", "handlespace/policy", "sctp"},
+
+	// What tests and tools share. simnet is a carrier; scenario runs cores.
+	"internal/simnet":   {"sctp/carrier"},
+	"internal/scenario": {"sctp/core", "asap/core", "registrar/core"},
+	"internal/daemon":   {"registrar", "poolelement", "pooluser"},
+	"internal/archtest": {},
+	"internal/apidump":  {},
+	"interop/pattern":   {},
+}
+
+// shells own sockets, goroutines and clocks, and may log.
+var shells = []string{"sctp", "sctp/carrier/udpencap", "registrar", "poolelement", "pooluser"}
+
+// multicasters join the announcement groups of RFC 5352 and RFC 5353.
+var multicasters = []string{"registrar", "poolelement", "pooluser", "internal/multicast"}
+
+// free packages are programs or their parts: every arrow may leave them, but
+// none may lead to them. Matched as path prefixes.
+var free = []string{"cmd", "examples", "bench", "fuzz", "interop"}
+
+// codecs have neither state nor I/O. Internal packages that arrows does not
+// name, and packet layers, may import these and nothing else, so that nothing
+// is smuggled past the arrows. Of the former, X/internal/Y is for X, and those
+// right below internal/ are for shells and programs.
+var codecs = []string{"internal/tlv", "sctp/wire", "rserpool", "asap", "enrp", "sctp/carrier"}
+
+// modules says which package may import an outside module outside of tests.
+// A module that is not here may not be used at all.
+var modules = []struct {
+	path  string
+	allow func(pkg string) bool
+}{
+	{"go.uber.org/zap", func(p string) bool { return oneOf(p, shells) || program(p) }},
+	{"golang.org/x/net", func(p string) bool {
+		return p == "sctp/carrier/udpencap" || oneOf(p, multicasters) || under(p, "cmd", "bench")
+	}},
+	{"github.com/google/gopacket", func(p string) bool { return p == "cmd/sctp" || packetLayer(p) }},
+	{"github.com/spf13/cobra", program},
+	{"github.com/prometheus/client_golang", program},
+	{"github.com/goccy/go-yaml", program},
+	{"github.com/schollz/progressbar", program},
+}
+
+// testModules may be imported by tests only; for gopacket that is in addition
+// to the rule above.
+var testModules = []string{
+	"github.com/stretchr/testify/require",
+	"github.com/google/gopacket",
+	"go.uber.org/zap",
+	"golang.org/x/net",
+	"github.com/prometheus/client_golang",
+	"github.com/spf13/cobra",
+	"github.com/goccy/go-yaml",
+}
+
+// program says whether p is built into a command and not into a library.
+func program(p string) bool { return under(p, "cmd", "examples", "bench", "internal/daemon") }
+
+// packetLayer says whether p teaches gopacket a protocol: such a package is
+// called …layer or …layers, or reads captures.
+func packetLayer(p string) bool {
+	last := p[strings.LastIndex(p, "/")+1:]
+	return strings.HasSuffix(last, "layer") || strings.HasSuffix(last, "layers") ||
+		strings.HasPrefix(last, "pcap") || last == "gopacket"
+}
+
+// A purity is what the source of a package must not contain.
+type purity struct {
+	imports bool // no locks, sockets, files, logs, dice of unknown seed
+	vars    bool // no package variable that changes
+	goStmt  bool // no goroutines
+	clock   bool // no reading of the clock, no timers
+}
+
+// purityOf returns what package p promises.
+func purityOf(p string) purity {
+	for _, part := range strings.Split(p, "/") {
+		if part == "core" {
+			return purity{imports: true, vars: true, goStmt: true, clock: true}
+		}
+	}
+	switch p {
+	case "sctp/wire", "sctp/congestion", "internal/tlv", "rserpool", "asap", "enrp":
+		return purity{imports: true, vars: true, goStmt: true, clock: true}
+	case "handlespace", "handlespace/policy":
+		// Several goroutines share a handlespace and its policies draw lots, so
+		// locks and random numbers are its business. Time is still an argument.
+		return purity{vars: true, goStmt: true, clock: true}
+	}
+	return purity{}
+}
+
+// impureImports may not be imported where purity.imports holds. net/netip and
+// the encodings are fine. A trailing slash covers what is below as well.
+var impureImports = []string{
+	"sync", "sync/", "os", "os/", "net", "math/rand",
+	"syscall", "log", "log/", "context", "runtime", "runtime/", "unsafe",
+}
+
+// diceNames of math/rand/v2 make or name a generator that the caller seeds;
+// its other functions draw from a seed that nobody knows, so that no run could
+// be repeated. (crypto/rand is fine as the default of a Config.)
+var diceNames = []string{
+	"Rand", "Source", "New", "NewPCG", "PCG", "NewChaCha8", "ChaCha8", "NewZipf", "Zipf",
+}
+
+// clockFuncs of package time read the clock or start a timer.
+var clockFuncs = []string{
+	"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "NewTimer", "NewTicker", "Tick",
+}
+
+func oneOf(p string, list []string) bool {
+	for _, l := range list {
+		if p == l {
+			return true
+		}
+	}
+	return false
+}
+
+// under says whether p is one of the folders or below one.
+func under(p string, folders ...string) bool {
+	for _, f := range folders {
+		if p == f || strings.HasPrefix(p, f+"/") {
+			return true
+		}
+	}
+	return false
+}
