@@ -1,0 +1,79 @@
+package core
+
+import (
+	crand "crypto/rand"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"time"
+
+	"github.com/rserpool/rserpool/rserpool"
+)
+
+// Limits that hold whatever a peer or the application does.
+const (
+	// MaxHuntDials is how many registrars are dialed at once, RFC 5352 §3.6 SH1:
+	// "MUST NOT establish more than three associations".
+	MaxHuntDials = 3
+
+	maxRegistrars = 64   // static and announced together
+	maxAccepted   = 16   // links that registrars opened
+	maxRequests   = 256  // handle resolutions under way
+	maxPools      = 1024 // cache entries
+	maxReports    = 64   // reports waiting for a registrar
+	maxRecent     = 256  // reports remembered to not repeat them
+)
+
+// Config says how an Endpoint behaves. It is not modified after New.
+type Config struct {
+	// Profile holds the timers. The zero value means ProfileFast.
+	Profile Profile
+
+	// Rand is where all randomness comes from; nil means crypto/rand.
+	Rand io.Reader
+
+	// Registrars are the configured registrars. Announced ones are dialed only
+	// after these (a multicast announcement is a hint that anybody can send).
+	// No more than 64 are used.
+	Registrars []rserpool.Transport
+
+	// KnownOnly restricts the change of the home registrar that a keep-alive
+	// with H flag asks for (RFC 5352 §3.4 KA2.4) to registrars whose address is
+	// configured or announced. Others are answered, not adopted.
+	KnownOnly bool
+
+	// Subscribe sets the S bit of handle resolutions (RFC 5352 §2.2.5): a
+	// registrar that agrees sends a new response whenever the pool changes.
+	Subscribe bool
+
+	// Items is how many elements to ask for in a handle resolution
+	// (draft-dreibholz-rserpool-asap-hropt); 0 leaves it to the registrar, a
+	// negative number asks for as many as possible.
+	Items int
+
+	// Trace has optional hooks.
+	Trace *Trace
+}
+
+// Trace holds hooks that are called, if not nil, as things happen. They must not
+// call back into the Endpoint.
+type Trace struct {
+	// Dropped is called for input that is ignored, with the reason.
+	Dropped func(link LinkID, reason string)
+	// HuntRound is called when a registrar hunt found nothing. failed counts the
+	// rounds in a row; the next begins after the pause.
+	HuntRound func(failed int, pause time.Duration)
+}
+
+func (c *Config) source() (*rand.Rand, error) {
+	r := c.Rand
+	if r == nil {
+		r = crand.Reader
+	}
+	var seed [16]byte
+	if _, err := io.ReadFull(r, seed[:]); err != nil {
+		return nil, fmt.Errorf("asap: random seed: %w", err)
+	}
+	return rand.New(rand.NewPCG(binary.BigEndian.Uint64(seed[:8]), binary.BigEndian.Uint64(seed[8:]))), nil
+}

@@ -1,0 +1,73 @@
+package core
+
+import (
+	"errors"
+	"time"
+
+	"github.com/rserpool/rserpool/asap"
+)
+
+// keepAlive handles an ASAP_ENDPOINT_KEEP_ALIVE, RFC 5352 §3.4.
+func (e *Endpoint) keepAlive(now time.Time, l *link, m *asap.EndpointKeepAlive) {
+	mb := &e.member
+	// KA1: "If the Pool Handle does not match, the PE MUST silently discard the
+	// message." An element that has deregistered has no handle any more, or the
+	// registrar would go on thinking that it serves.
+	if !mb.present() || m.Handle != mb.reg.Handle {
+		e.dropped(l.id, "keep-alive for another pool")
+		return
+	}
+	// rsplib adds the identifier when it means one element. Without it every
+	// element of that pool at this endpoint is meant, and there is one.
+	if m.HasPEID && m.PEID != mb.reg.ID {
+		e.dropped(l.id, "keep-alive for another element")
+		return
+	}
+	l.proven = true
+	l.idle = now.Add(e.idleTime())
+	e.send(l, &asap.EndpointKeepAliveAck{Handle: mb.reg.Handle, PEID: mb.reg.ID}) // KA2.3: same association
+	switch {
+	case l == e.links.home:
+		if l.server != m.Server {
+			l.server = m.Server
+			e.events.push(Event{Kind: EventHome, Link: l.id, Server: l.server, Registrar: l.at})
+		}
+	case m.Home:
+		e.adoptByKeepAlive(now, l, m)
+	default:
+		l.server = m.Server
+	}
+}
+
+// adoptByKeepAlive is KA2.4: the sender becomes the home registrar. It already
+// owns the registration, so that nothing has to be sent again unless there is
+// news.
+func (e *Endpoint) adoptByKeepAlive(now time.Time, l *link, m *asap.EndpointKeepAlive) {
+	if e.cfg.KnownOnly && !e.dir.has(l.at.Addrs) {
+		e.dropped(l.id, "unknown registrar wants to be home")
+		return
+	}
+	l.server = m.Server
+	e.adopt(now, l)
+	e.memberTakenOver(now)
+}
+
+// undecodable answers a message that cannot be read, RFC 5352 §2.2.14, unless it
+// is an ASAP_ERROR itself: two confused endpoints must not report to each other
+// for ever.
+func (e *Endpoint) undecodable(l *link, b []byte, err error) {
+	e.dropped(l.id, err.Error())
+	var de *asap.DecodeError
+	if errors.As(err, &de) && len(de.Causes) > 0 && (len(b) == 0 || asap.MessageType(b[0]) != asap.TypeError) {
+		e.send(l, &asap.Error{Causes: de.Causes})
+	}
+}
+
+// remoteError handles an ASAP_ERROR. rsplib refuses a registration it cannot
+// read or whose policy it does not know with it, in place of a response.
+func (e *Endpoint) remoteError(now time.Time, l *link, m *asap.Error) {
+	e.events.push(Event{Kind: EventRemoteError, Link: l.id, Server: l.server, Causes: m.Causes})
+	if e.member.state == memberRegistering && len(e.requests.list) == 0 {
+		e.registrationRefused(now, m.Causes)
+	}
+}
