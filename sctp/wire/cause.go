@@ -59,16 +59,24 @@ type Cause struct {
 	Info []byte
 }
 
-// String returns the cause's name and what is known about its information.
+// maxShown is how much of a cause's information String shows: enough for people,
+// and a peer cannot flood a log.
+const maxShown = 64
+
+// String returns the cause's name and the begin of its information.
 func (c Cause) String() string {
 	if len(c.Info) == 0 {
 		return c.Code.String()
 	}
+	info, more := c.Info, ""
+	if len(info) > maxShown {
+		info, more = info[:maxShown], "…"
+	}
 	switch c.Code {
 	case CauseUserAbort, CauseProtocolViolation:
-		return fmt.Sprintf("%v: %q", c.Code, c.Info)
+		return fmt.Sprintf("%v: %q%s", c.Code, info, more)
 	default:
-		return fmt.Sprintf("%v: %x", c.Code, c.Info)
+		return fmt.Sprintf("%v: %x%s", c.Code, info, more)
 	}
 }
 

@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -14,8 +13,12 @@ const (
 	// further ones are ignored. It bounds what a stranger can make us store.
 	MaxInitAddrs = 64
 	// MaxInitUnrecognized is how many parameters Decode collects in each of
-	// Init.Unrecognized and Init.Reported. It bounds the INIT ACK that quotes them.
+	// Init.Unrecognized and Init.Reported; further ones are not reported.
 	MaxInitUnrecognized = 16
+	// MaxInitQuoted is how many bytes of parameters Decode collects in
+	// Init.Unrecognized at most. With MaxInitUnrecognized it bounds the INIT ACK
+	// that quotes them, so that an INIT cannot be turned into a flood.
+	MaxInitQuoted = 1024
 	// initHeaderLen is the size of an INIT without parameters.
 	initHeaderLen = ChunkHeaderLen + 16
 )
@@ -79,17 +82,22 @@ type Init struct {
 	// ask to be reported. AppendTo of an INIT ACK writes each inside an
 	// Unrecognized Parameter: copy the slice from the INIT to answer it. After
 	// Decode of an INIT ACK they belong into an Unrecognized Parameters cause
-	// (RFC 9260 §3.2.2).
+	// (RFC 9260 §3.2.2). Bounded by MaxInitUnrecognized and MaxInitQuoted.
 	Unrecognized [][]byte
 	// Reported are the contents of the Unrecognized Parameter parameters of a
-	// received INIT ACK: what of our INIT the peer did not understand.
+	// received INIT ACK: what of our INIT the peer did not understand. Bounded by
+	// MaxInitUnrecognized.
 	Reported [][]byte
 	// Stopped says that an unknown parameter ended processing: those behind it
 	// were checked for their lengths only (RFC 9260 §3.2.1).
 	Stopped bool
-	// Extra is appended by AppendTo behind all else: complete padded parameters
-	// of extensions. Decode sets it to nil.
+	// Extra is appended by AppendTo behind all else: complete parameters of
+	// extensions, padded, except that the last one's padding is better left out,
+	// because it would count in the chunk's length. Decode sets it to nil.
 	Extra []byte
+
+	// quoted is the number of bytes in Unrecognized, counted by Decode.
+	quoted int
 }
 
 // Decode fills i from c and reuses its slices. It fails if the fixed fields are
@@ -203,141 +211,11 @@ func (i *Init) address(t ParamType, v []byte) ErrorKind {
 // unknown follows the two high bits of an unknown parameter (RFC 9260 §3.2.1,
 // Table 3).
 func (i *Init) unknown(t ParamType, whole []byte) {
-	if t.ReportUnknown() && len(i.Unrecognized) < MaxInitUnrecognized {
+	if t.ReportUnknown() && len(i.Unrecognized) < MaxInitUnrecognized && i.quoted+len(whole) <= MaxInitQuoted {
 		i.Unrecognized = append(i.Unrecognized, whole)
+		i.quoted += len(whole)
 	}
 	i.Stopped = !t.SkipUnknown()
-}
-
-// AppendTo appends the complete chunk with padding. Cookie and Reported are
-// written in an INIT ACK only, CookiePreservative in an INIT only. The whole must
-// not be longer than 65,535 bytes; the caller bounds Cookie and Extra.
-func (i *Init) AppendTo(b []byte) []byte {
-	t := TypeInit
-	if i.Ack {
-		t = TypeInitAck
-	}
-	b, start := beginChunk(b, t, 0)
-	b = appendFields32(b, uint32(i.InitiateTag), i.ARwnd,
-		uint32(i.OutStreams)<<16|uint32(i.InStreams), uint32(i.InitialTSN))
-	b = AppendAddrs(b, i.Addrs...)
-	if i.Ack && i.HasCookie {
-		b = appendParam(b, start, ParamCookie, i.Cookie)
-	}
-	b = i.appendCapabilities(b, start)
-	b = i.appendUnrecognized(b, start)
-	if len(i.Extra) > 0 {
-		b = append(tlv.AppendPad(b, start), i.Extra...)
-	}
-	return endChunk(b, start)
-}
-
-// appendCapabilities appends the parameters that say what the sender can do and
-// would like.
-func (i *Init) appendCapabilities(b []byte, start int) []byte {
-	var p int
-	if !i.Ack && i.HasPreservative {
-		b, p = beginParam(b, start, ParamCookiePreservative)
-		b = endParam(binary.BigEndian.AppendUint32(b, i.CookiePreservative), p)
-	}
-	if len(i.SupportedAddrTypes) > 0 {
-		b, p = beginParam(b, start, ParamSupportedAddrTypes)
-		for _, t := range i.SupportedAddrTypes {
-			b = binary.BigEndian.AppendUint16(b, uint16(t))
-		}
-		b = endParam(b, p)
-	}
-	if i.ECN {
-		b = appendParam(b, start, ParamECN, nil)
-	}
-	if len(i.SupportedExtensions) > 0 {
-		b, p = beginParam(b, start, ParamSupportedExtensions)
-		for _, t := range i.SupportedExtensions {
-			b = append(b, byte(t))
-		}
-		b = endParam(b, p)
-	}
-	if i.ForwardTSN {
-		b = appendParam(b, start, ParamForwardTSN, nil)
-	}
-	return b
-}
-
-// appendUnrecognized appends reports in an INIT ACK, and in an INIT the unknown
-// parameters themselves.
-func (i *Init) appendUnrecognized(b []byte, start int) []byte {
-	if !i.Ack {
-		for _, u := range i.Unrecognized {
-			b = append(tlv.AppendPad(b, start), u...)
-		}
-		return b
-	}
-	for _, u := range i.Reported {
-		b = appendParam(b, start, ParamUnrecognized, u)
-	}
-	for _, u := range i.Unrecognized {
-		b = appendParam(b, start, ParamUnrecognized, u)
-	}
-	return b
-}
-
-// AppendAddrs appends IPv4 and IPv6 Address parameters, as INIT, and the causes
-// Unresolvable Address and Restart with New Addresses, hold them. Their length is
-// a multiple of four, so they need no padding. Invalid addresses are left out.
-func AppendAddrs(b []byte, addrs ...netip.Addr) []byte {
-	for _, a := range addrs {
-		switch a = a.Unmap(); {
-		case a.Is4():
-			v := a.As4()
-			b = tlv.Append(b, uint16(ParamIPv4), v[:])
-		case a.Is6():
-			v := a.As16()
-			b = tlv.Append(b, uint16(ParamIPv6), v[:])
-		}
-	}
-	return b
-}
-
-// Len is the size of the chunk with padding.
-func (i *Init) Len() int {
-	n := initHeaderLen
-	add := func(value int) { n = padded(n) + tlv.HeaderLen + value }
-	for _, a := range i.Addrs {
-		if a.IsValid() {
-			add(a.Unmap().BitLen() / 8)
-		}
-	}
-	if i.Ack && i.HasCookie {
-		add(len(i.Cookie))
-	}
-	if !i.Ack && i.HasPreservative {
-		add(4)
-	}
-	if len(i.SupportedAddrTypes) > 0 {
-		add(2 * len(i.SupportedAddrTypes))
-	}
-	if i.ECN {
-		add(0)
-	}
-	if len(i.SupportedExtensions) > 0 {
-		add(len(i.SupportedExtensions))
-	}
-	if i.ForwardTSN {
-		add(0)
-	}
-	for _, u := range i.Unrecognized {
-		if i.Ack {
-			add(len(u))
-		} else {
-			n = padded(n) + len(u)
-		}
-	}
-	if i.Ack {
-		for _, u := range i.Reported {
-			add(len(u))
-		}
-	}
-	return padded(padded(n) + len(i.Extra))
 }
 
 // String describes the chunk without showing the cookie: "INIT tag=0x00000001
@@ -366,6 +244,14 @@ func (i *Init) String() string {
 	}
 	if i.HostName {
 		b.WriteString(" hostname")
+	}
+	for n, t := range i.SupportedAddrTypes {
+		if n == 0 {
+			b.WriteString(" types=")
+		} else {
+			b.WriteByte(',')
+		}
+		fmt.Fprintf(&b, "%d", uint16(t))
 	}
 	if i.ECN {
 		b.WriteString(" ecn")
