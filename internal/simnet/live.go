@@ -17,7 +17,7 @@ type live struct {
 // the next one. n.mu is held.
 func (n *Network) pump(now time.Time) {
 	for f := n.due(now); f != nil; f = n.due(now) {
-		if !n.arrive(now, f) {
+		if !n.arrive(f) {
 			continue
 		}
 		c := n.live.bound[f.pack.To]

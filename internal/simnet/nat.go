@@ -29,6 +29,9 @@ type NATConfig struct {
 	// Open lets anybody send to a mapped port (endpoint-independent filtering,
 	// RFC 4787 §5). False admits only addresses to which the inside has sent.
 	Open bool
+	// Ports is how many public ports the NAT has; a packet that needs one more is
+	// dropped. 0 = all from 1024 on.
+	Ports int
 }
 
 // NAT is a translator in front of some addresses.
@@ -168,7 +171,10 @@ func (t *NAT) lookup(now time.Time, p *Packet) *mapping {
 
 // bind makes a mapping for k with a random free port; nil if none is free.
 func (t *NAT) bind(now time.Time, k flow) *mapping {
-	const ports = 1<<16 - firstNATPort
+	ports := 1<<16 - firstNATPort
+	if t.cfg.Ports > 0 {
+		ports = min(ports, t.cfg.Ports)
+	}
 	start := t.rand.IntN(ports)
 	for i := range ports {
 		port := uint16(firstNATPort + (start+i)%ports)

@@ -90,8 +90,8 @@ func (n *Network) Deliver(now time.Time) []Packet {
 	defer n.mu.Unlock()
 	var out []Packet
 	for f := n.due(now); f != nil; f = n.due(now) {
-		if n.arrive(now, f) {
-			n.note(now, Delivered, &f.pack)
+		if n.arrive(f) {
+			n.note(f.at, Delivered, &f.pack)
 			out = append(out, f.pack)
 		}
 	}
@@ -220,14 +220,15 @@ func (n *Network) fly(now, departure time.Time, f flight, st *path, l *Link) {
 	}
 }
 
-// arrive applies what happens at the far end; false if the packet got lost there.
-func (n *Network) arrive(now time.Time, f *flight) bool {
+// arrive applies what happens at the far end at the time of arrival; false if the
+// packet got lost there.
+func (n *Network) arrive(f *flight) bool {
 	if n.cut(f.hop) {
-		n.note(now, Cut, &f.pack)
+		n.note(f.at, Cut, &f.pack)
 		return false
 	}
-	if f.nat != nil && !f.nat.inbound(now, &f.pack) {
-		n.note(now, NoMapping, &f.pack)
+	if f.nat != nil && !f.nat.inbound(f.at, &f.pack) {
+		n.note(f.at, NoMapping, &f.pack)
 		return false
 	}
 	return true
