@@ -9,10 +9,6 @@ import (
 	"github.com/rserpool/rserpool/rserpool"
 )
 
-// ASAP's registered SCTP port (RFC 5352 §8.2), where a registrar is looked for
-// that announces no transport.
-const asapPort = 3863
-
 // HandleAnnounce processes a datagram that came on the multicast channel, RFC 5352
 // §3.6: each SCTP transport in it is a registrar to try, for T7-ENRPoutdate.
 // Without a transport the sender's address is meant: RFC 5352 says with the
@@ -34,7 +30,7 @@ func (e *Endpoint) HandleAnnounce(now time.Time, from netip.AddrPort, b []byte) 
 		}
 	}
 	if len(ts) == 0 {
-		for _, port := range []uint16{from.Port(), asapPort} {
+		for _, port := range []uint16{from.Port(), asap.Port} {
 			t := rserpool.Transport{Protocol: rserpool.ProtoSCTP, Port: port, Addrs: []netip.Addr{from.Addr().Unmap()}}
 			if len(ts) == 0 || ts[0].Port != port {
 				ts = append(ts, t)
@@ -54,7 +50,8 @@ func (e *Endpoint) HandleAnnounce(now time.Time, from netip.AddrPort, b []byte) 
 
 // announced lets a hunt that has run out of addresses use the new one at once.
 func (e *Endpoint) announced(now time.Time) {
-	if e.hunt.state == huntPausing && e.hunt.failed > 0 && e.hunt.empty {
+	if e.hunt.state == huntPausing && e.hunt.empty {
+		e.hunt.state = huntIdle
 		e.startRound(now)
 	}
 }

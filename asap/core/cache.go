@@ -78,9 +78,10 @@ func (c *cache) outdated(now time.Time, h rserpool.PoolHandle, maxAge time.Durat
 	return res, true
 }
 
+// store keeps an answer that has elements.
 func (c *cache) store(now time.Time, h rserpool.PoolHandle, res Resolution, updates bool) {
 	p := c.entry(now, h)
-	*p = cacheEntry{res: res, updates: updates || p.updates, lastTouch: now}
+	*p = cacheEntry{res: res, updates: updates, lastTouch: now}
 }
 
 func (c *cache) storeNegative(now time.Time, h rserpool.PoolHandle, err error, until time.Time) Resolution {

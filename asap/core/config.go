@@ -61,9 +61,9 @@ type Config struct {
 type Trace struct {
 	// Dropped is called for input that is ignored, with the reason.
 	Dropped func(link LinkID, reason string)
-	// HuntRound is called when a registrar hunt found nothing. failed counts the
-	// rounds in a row; the next begins after the pause.
-	HuntRound func(failed int, pause time.Duration)
+	// HuntFailed is called when a registrar hunt found nobody of use. failed
+	// counts how often in a row; the next begins after the pause.
+	HuntFailed func(failed int, pause time.Duration)
 }
 
 func (c *Config) source() (*rand.Rand, error) {

@@ -93,7 +93,7 @@ func (e *Endpoint) HandleConnected(now time.Time, id LinkID, local []Address) {
 		return
 	}
 	l.state, l.local = linkUp, slices.Clone(local)
-	e.adopt(now, l)
+	e.adopt(now, l, false)
 	e.settle(now)
 }
 
@@ -105,13 +105,12 @@ func (e *Endpoint) HandleLost(now time.Time, id LinkID, err error) {
 		return
 	}
 	e.links.remove(l)
-	if l.registrar != nil {
-		l.registrar.failed = now
-	}
 	switch {
 	case l == e.links.home:
+		l.failed(now)
 		e.homeLost(now, err)
 	case l.state == linkDialing:
+		l.failed(now)
 		e.dialMore(now)
 	}
 	e.settle(now)
@@ -122,7 +121,7 @@ func (e *Endpoint) HandleLost(now time.Time, id LinkID, err error) {
 // link's number. Only so many such links are kept; the longest silent one makes
 // room.
 func (e *Endpoint) HandleAccepted(now time.Time, from rserpool.Transport, local []Address) LinkID {
-	l := e.links.add(linkAccepted, nil, from)
+	l := e.links.add(linkAccepted, e.dir.find(from), from)
 	l.local = slices.Clone(local)
 	l.idle = now.Add(e.idleTime())
 	if old := e.links.excessAccepted(); old != nil {
@@ -140,8 +139,11 @@ func (e *Endpoint) HandleMessage(now time.Time, id LinkID, b []byte) {
 	}
 	m, err := asap.Decode(b)
 	if err != nil {
-		e.undecodable(l, b, err)
+		e.undecodable(l, err)
 		return
+	}
+	if causes := m.ReportCauses(); len(causes) > 0 {
+		e.send(l, &asap.Error{Causes: causes})
 	}
 	e.dispatch(now, l, m)
 	e.settle(now)
@@ -157,7 +159,7 @@ func (e *Endpoint) dispatch(now time.Time, l *link, m asap.Message) {
 		e.dropped(l.id, "not from the home registrar")
 		return
 	}
-	l.proven = true
+	e.proved(l)
 	switch m := m.(type) {
 	case *asap.RegistrationResponse:
 		e.registrationResponse(now, m)

@@ -20,6 +20,8 @@ type hunt struct {
 	deadline time.Time     // T5, or the end of the pause
 	order    []*registrar  // still to be tried in this round
 	failed   int           // rounds in a row that found nobody
+	resume   time.Time     // no new round before
+	empty    bool          // the last round had nobody to try
 }
 
 // startHunt begins to look for a registrar unless that is happening already.
@@ -27,10 +29,10 @@ func (e *Endpoint) startHunt(now time.Time) {
 	if e.hunt.state != huntIdle {
 		return
 	}
-	// A registrar that accepts associations and drops them again must not make
-	// this spin.
-	if e.hunt.failed > 0 {
-		e.pauseHunt(now)
+	// Requests that fail and are made again, or a registrar that accepts
+	// associations and drops them, must not make this spin.
+	if now.Before(e.hunt.resume) {
+		e.hunt.state, e.hunt.deadline = huntPausing, e.hunt.resume
 		return
 	}
 	e.startRound(now)
@@ -43,6 +45,7 @@ func (e *Endpoint) startRound(now time.Time) {
 		skip = h.registrar
 	}
 	e.hunt.order = e.dir.order(skip, e.rnd)
+	e.hunt.empty = len(e.hunt.order) == 0
 	e.hunt.state = huntDialing
 	e.hunt.deadline = now.Add(e.hunt.t5)
 	e.dialMore(now)
@@ -73,6 +76,7 @@ func (e *Endpoint) dialMore(now time.Time) {
 func (e *Endpoint) huntTimeout(now time.Time) {
 	switch e.hunt.state {
 	case huntPausing:
+		e.hunt.state = huntIdle
 		e.startRound(now)
 	case huntDialing:
 		// SH5.1: double T5, at most RETRAN-MAX. SH5.2: stop these attempts and
@@ -80,7 +84,7 @@ func (e *Endpoint) huntTimeout(now time.Time) {
 		e.hunt.t5 = min(2*e.hunt.t5, e.profile.RetransMax)
 		e.hunt.deadline = now.Add(e.hunt.t5)
 		for _, l := range e.links.dialing() {
-			l.registrar.failed = now
+			l.failed(now)
 			e.close(l, true)
 		}
 		e.dialMore(now)
@@ -91,27 +95,23 @@ func (e *Endpoint) huntTimeout(now time.Time) {
 
 // roundFailed ends a round in which nobody could be reached.
 func (e *Endpoint) roundFailed(now time.Time) {
+	e.hunt.state, e.hunt.deadline = huntIdle, time.Time{}
 	if e.links.home != nil {
-		// There was nobody better than the home registrar; its own timers decide.
-		e.stopHunt()
-		return
+		return // nobody better than the home registrar; its own timers decide
 	}
-	e.hunt.failed++
-	e.requestsUnreachable(now)
-	e.memberUnreachable(now)
-	if !e.needsHome() {
-		e.stopHunt()
-		return
-	}
-	e.pauseHunt(now)
+	e.countFailure(now)
 }
 
-func (e *Endpoint) pauseHunt(now time.Time) {
+// countFailure counts an attempt at finding a registrar that came to nothing, for
+// all that wait for one, and sets the time before which there is no other.
+func (e *Endpoint) countFailure(now time.Time) {
+	e.hunt.failed++
 	pause := Backoff{Min: e.profile.RetryMin, Max: e.profile.RetransMax}.Pause(e.hunt.failed, e.rnd)
-	e.hunt.state = huntPausing
-	e.hunt.deadline = now.Add(pause)
-	if t := e.cfg.Trace; t != nil && t.HuntRound != nil {
-		t.HuntRound(e.hunt.failed, pause)
+	e.hunt.resume = now.Add(pause)
+	e.requestsUnreachable(now)
+	e.memberUnreachable()
+	if t := e.cfg.Trace; t != nil && t.HuntFailed != nil {
+		t.HuntFailed(e.hunt.failed, pause)
 	}
 }
 
@@ -126,11 +126,14 @@ func (e *Endpoint) stopHunt() {
 }
 
 // adopt is SH6, and KA2.4 for a link whose registrar asked for it: l becomes the
-// home registrar's link and everything else is given up.
-func (e *Endpoint) adopt(now time.Time, l *link) {
+// home registrar's link and everything else is given up. byKeepAlive tells the
+// two apart.
+func (e *Endpoint) adopt(now time.Time, l *link, byKeepAlive bool) {
 	old := e.links.home
 	e.links.home = l
+	l.since = now
 	e.stopHunt()
+	e.memberHomeChanged(byKeepAlive)
 	e.hunt.t5 = e.profile.Hunt // SH3
 	if l.registrar != nil {
 		l.registrar.failed = time.Time{}
@@ -143,20 +146,30 @@ func (e *Endpoint) adopt(now time.Time, l *link) {
 	e.events.push(Event{Kind: EventHome, Link: l.id, Server: l.server, Registrar: l.at})
 }
 
-// homeLost handles the end of the home registrar's association.
+// homeLost handles the end of the home registrar's association. Attempts to reach
+// others that run beside it go on.
 func (e *Endpoint) homeLost(now time.Time, err error) {
 	l := e.links.home
 	e.links.home = nil
-	if l.proven {
-		e.hunt.failed = 0
-	} else {
-		e.hunt.failed++
-	}
-	// Attempts that run beside an unresponsive home registrar go on.
 	e.requests.unsent()
 	e.cache.unsubscribe()
-	e.memberHomeLost(now)
+	e.memberHomeChanged(false)
 	e.events.push(Event{Kind: EventHomeLost, Link: l.id, Server: l.server, Registrar: l.at, Err: err})
+	if l.proven && now.Sub(l.since) >= e.profile.Hunt {
+		e.hunt.failed = 0
+		return
+	}
+	// It took the association and was of no use, or not for long. If that goes
+	// on the pauses must grow.
+	e.countFailure(now)
+}
+
+// proved notes that a registrar said something that makes sense.
+func (e *Endpoint) proved(l *link) {
+	l.proven = true
+	if l == e.links.home {
+		e.stopHunt() // there was one beside it if it was slow
+	}
 }
 
 // abandonHome gives up a home registrar that does not answer.
@@ -165,9 +178,7 @@ func (e *Endpoint) abandonHome(now time.Time, err error) {
 	if l == nil {
 		return
 	}
-	if l.registrar != nil {
-		l.registrar.failed = now
-	}
+	l.failed(now)
 	e.close(l, true)
 	e.homeLost(now, err)
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/rserpool/rserpool/asap"
+	"github.com/rserpool/rserpool/rserpool"
 )
 
 // keepAlive handles an ASAP_ENDPOINT_KEEP_ALIVE, RFC 5352 §3.4.
@@ -23,7 +24,7 @@ func (e *Endpoint) keepAlive(now time.Time, l *link, m *asap.EndpointKeepAlive) 
 		e.dropped(l.id, "keep-alive for another element")
 		return
 	}
-	l.proven = true
+	e.proved(l)
 	l.idle = now.Add(e.idleTime())
 	e.send(l, &asap.EndpointKeepAliveAck{Handle: mb.reg.Handle, PEID: mb.reg.ID}) // KA2.3: same association
 	switch {
@@ -48,17 +49,16 @@ func (e *Endpoint) adoptByKeepAlive(now time.Time, l *link, m *asap.EndpointKeep
 		return
 	}
 	l.server = m.Server
-	e.adopt(now, l)
-	e.memberTakenOver(now)
+	e.adopt(now, l, true)
 }
 
-// undecodable answers a message that cannot be read, RFC 5352 §2.2.14, unless it
-// is an ASAP_ERROR itself: two confused endpoints must not report to each other
-// for ever.
-func (e *Endpoint) undecodable(l *link, b []byte, err error) {
+// undecodable answers a message that cannot be read, RFC 5352 §2.2.14. The codec
+// names no causes for an ASAP_ERROR: two confused endpoints must not report to
+// each other for ever.
+func (e *Endpoint) undecodable(l *link, err error) {
 	e.dropped(l.id, err.Error())
-	var de *asap.DecodeError
-	if errors.As(err, &de) && len(de.Causes) > 0 && (len(b) == 0 || asap.MessageType(b[0]) != asap.TypeError) {
+	var de *rserpool.Error
+	if errors.As(err, &de) && len(de.Causes) > 0 {
 		e.send(l, &asap.Error{Causes: de.Causes})
 	}
 }

@@ -28,7 +28,16 @@ type link struct {
 	server    rserpool.RegistrarID // 0: not known yet
 	local     []Address
 	proven    bool      // a message that makes sense came from it
+	since     time.Time // when it became the home registrar's
 	idle      time.Time // accepted: closed then unless it says something
+}
+
+// failed notes that the registrar could not be reached or does not answer, so
+// that others are tried before it.
+func (l *link) failed(now time.Time) {
+	if l.registrar != nil {
+		l.registrar.failed = now
+	}
 }
 
 // linkTable holds the links in the order of their numbers: nothing may depend

@@ -1,6 +1,8 @@
 package core
 
 import (
+	"errors"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -57,8 +59,11 @@ func (m *member) present() bool {
 
 // Register makes this endpoint a pool element, or changes what is registered: it
 // re-registers then, as RFC 5352 §3.1 asks under the same identifier. It returns
-// the identifier. The outcome comes as EventRegistered or EventRegisterFailed.
-func (e *Endpoint) Register(now time.Time, r Registration) rserpool.PEID {
+// the identifier, or an error if r cannot be expressed in a message. The outcome comes as EventRegistered or EventRegisterFailed.
+func (e *Endpoint) Register(now time.Time, r Registration) (rserpool.PEID, error) {
+	if err := r.validate(); err != nil {
+		return 0, err
+	}
 	m := &e.member
 	if r.ID == 0 && m.reg.Handle == r.Handle {
 		r.ID = m.reg.ID
@@ -79,7 +84,16 @@ func (e *Endpoint) Register(now time.Time, r Registration) rserpool.PEID {
 		m.want(memberRegistering)
 	}
 	e.settle(now)
-	return r.ID
+	return r.ID, nil
+}
+
+// validate returns an error if r cannot be put in a message.
+func (r *Registration) validate() error {
+	pe := rserpool.PoolElement{User: r.User, Policy: r.Policy}
+	if r.User.Protocol == rserpool.ProtoSCTP && len(r.User.Addrs) == 0 {
+		pe.User.Addrs = []Address{netip.IPv6Unspecified()} // to be filled in
+	}
+	return errors.Join(r.Handle.Validate(), pe.Validate())
 }
 
 // Deregister takes the element out of its pool, RFC 5352 §3.2. The outcome comes

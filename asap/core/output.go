@@ -40,7 +40,7 @@ type Output struct {
 func (o Output) String() string {
 	switch o.Kind {
 	case OutputDial:
-		return fmt.Sprintf("dial %d %v", o.Link, endpointName(o.Registrar))
+		return fmt.Sprintf("dial %d %v", o.Link, o.Registrar)
 	case OutputSend:
 		return fmt.Sprintf("send %d %v", o.Link, o.Message)
 	case OutputClose:
@@ -50,14 +50,6 @@ func (o Output) String() string {
 		return fmt.Sprintf("close %d", o.Link)
 	}
 	return fmt.Sprintf("output(%d)", o.Kind)
-}
-
-func endpointName(t rserpool.Transport) string {
-	s := fmt.Sprint(t.Addrs)
-	if t.UDPPort != 0 {
-		return fmt.Sprintf("%s:%d@%d", s, t.Port, t.UDPPort)
-	}
-	return fmt.Sprintf("%s:%d", s, t.Port)
 }
 
 // EventKind says what happened.

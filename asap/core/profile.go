@@ -3,6 +3,8 @@ package core
 import (
 	"fmt"
 	"time"
+
+	"github.com/rserpool/rserpool/rserpool"
 )
 
 // Profile is a set of timer values and thresholds: those of RFC 5352 §7, those
@@ -37,7 +39,7 @@ type Profile struct {
 
 	// Life is the registration life of elements that do not choose one.
 	Life time.Duration
-	// LifeUnit is what the life field on the wire counts. RFC 5354 §3.9 says
+	// LifeUnit is what the life field on the wire counts. RFC 5354 §3.10 says
 	// seconds; rsplib sends and expects milliseconds, and nothing on the wire
 	// tells the two apart.
 	LifeUnit time.Duration
@@ -93,8 +95,8 @@ var ProfileRFC = Profile{
 	Outdate:               5 * time.Second,
 	MaxRegAttempts:        2,
 	MaxRequestRetransmits: 2,
-	// RFC 5352 names no life. Five minutes is below 1000 in either unit's
-	// plausible range, so that a registrar that guesses the unit guesses right.
+	// RFC 5352 names no life. 300 is a plausible number of seconds and not of
+	// milliseconds, so that a registrar that guesses the unit guesses right.
 	Life:           5 * time.Minute,
 	LifeUnit:       time.Second,
 	StaleCache:     30 * time.Second,
@@ -195,11 +197,11 @@ func (p *Profile) reregisterAfter(life time.Duration) time.Duration {
 	return min(p.Reregistration, max(life-p.LifeMargin, life/3))
 }
 
-// wireLife returns the life field of a registration. RFC 5354 §3.9: -1 is for
+// wireLife returns the life field of a registration. RFC 5354 §3.10: -1 is for
 // ever. Lives beyond the signed field are cut, below one unit are one unit.
 func (p *Profile) wireLife(life time.Duration) uint32 {
 	if life < 0 {
-		return 0xffffffff
+		return rserpool.LifeInfinite
 	}
 	return uint32(min(max(int64(life/p.LifeUnit), 1), 0x7fffffff))
 }

@@ -91,7 +91,7 @@ func (e *Endpoint) sendRequest(now time.Time, r *request) {
 	m := &asap.HandleResolution{Handle: r.handle, Subscribe: e.cfg.Subscribe}
 	switch {
 	case e.cfg.Items < 0:
-		m.HasItems, m.Items = true, 0xffffffff
+		m.HasItems, m.Items = true, rserpool.ItemsMax
 	case e.cfg.Items > 0:
 		m.HasItems, m.Items = true, uint32(min(e.cfg.Items, 0x7fffffff))
 	}
@@ -146,7 +146,7 @@ func (e *Endpoint) resolutionResponse(now time.Time, m *asap.HandleResolutionRes
 	r := e.requests.find(m.Handle)
 	if r == nil || !r.sent {
 		if e.cache.subscribed(m.Handle) {
-			e.cacheResponse(now, m)
+			e.cacheResponse(now, m, true)
 			e.events.push(Event{Kind: EventChanged, Handle: m.Handle})
 			return
 		}
@@ -154,11 +154,12 @@ func (e *Endpoint) resolutionResponse(now time.Time, m *asap.HandleResolutionRes
 		return
 	}
 	e.requests.remove(r)
-	e.resolved(m.Handle, e.cacheResponse(now, m))
+	e.resolved(m.Handle, e.cacheResponse(now, m, m.AcceptUpdate && e.cfg.Subscribe))
 }
 
-// cacheResponse stores a response and returns what it says.
-func (e *Endpoint) cacheResponse(now time.Time, m *asap.HandleResolutionResponse) Resolution {
+// cacheResponse stores a response and returns what it says. updates tells whether
+// the registrar will send the next change by itself.
+func (e *Endpoint) cacheResponse(now time.Time, m *asap.HandleResolutionResponse, updates bool) Resolution {
 	if len(m.Causes) == 0 && len(m.Elements) > 0 {
 		res := Resolution{Elements: m.Elements, At: now}
 		// "If not present, a Round-Robin overall pool member selection policy is
@@ -167,7 +168,7 @@ func (e *Endpoint) cacheResponse(now time.Time, m *asap.HandleResolutionResponse
 		if m.Policy != nil {
 			res.Policy = *m.Policy
 		}
-		e.cache.store(now, m.Handle, res, m.AcceptUpdate && e.cfg.Subscribe)
+		e.cache.store(now, m.Handle, res, updates)
 		return res.clone()
 	}
 	rejected := &RejectedError{Op: "resolution", Causes: m.Causes}
