@@ -1,0 +1,122 @@
+package core
+
+import (
+	"encoding/binary"
+	"time"
+
+	"github.com/rserpool/rserpool/sctp/core/internal/path"
+	"github.com/rserpool/rserpool/sctp/core/internal/rx"
+	"github.com/rserpool/rserpool/sctp/wire"
+)
+
+// handleData takes one DATA chunk (RFC 9260 §6.2); false ends the packet.
+func (a *Association) handleData(now time.Time, p *path.Path, c wire.RawChunk) bool {
+	d := &a.data
+	if d.Decode(c) != nil {
+		a.drop("malformed DATA")
+		return true
+	}
+	if !a.state.receivesData() {
+		a.drop("DATA in a state without data transfer")
+		return true
+	}
+	if len(d.Payload) == 0 {
+		a.abortCause(now, wire.CauseNoUserData, binary.BigEndian.AppendUint32(nil, uint32(d.TSN)))
+		return false
+	}
+	a.rx.gotData = true
+	if d.Immediate {
+		a.rx.sackNow = true
+	}
+	switch a.rx.tsn.Check(d.TSN) {
+	case rx.TooFar:
+		a.drop("TSN outside of the window")
+		a.rx.sackNow = true
+		return true
+	case rx.Duplicate:
+		a.stats.DuplicatesIn++
+		a.rx.tsn.Duplicate(d.TSN)
+		a.rx.duplicate, a.rx.sackNow = true, true
+		return true
+	}
+	if !a.room(d) {
+		a.stats.NoRoom++
+		a.rx.sackNow = true // §6.2: a dropped chunk is answered at once
+		return true
+	}
+	a.rx.tsn.Add(d.TSN)
+	a.stats.DataIn++
+	if int(d.Stream) >= a.id.inStreams {
+		// §6.5: acknowledged, discarded, reported.
+		a.report(wire.CauseInvalidStream, []byte{byte(d.Stream >> 8), byte(d.Stream), 0, 0})
+		a.rx.sackNow = true
+		return true
+	}
+	a.stats.BytesIn += uint64(len(d.Payload))
+	if a.rx.inbox.Insert(d, &a.rx.tsn) == rx.Violation {
+		a.protocolViolation(now, "DATA chunk contradicts the others of its message")
+		return false
+	}
+	return true
+}
+
+// room decides whether a chunk may be kept. Above the highest TSN only while the
+// window is open; below it, to fill a hole, with some slack (RFC 9260 §6.2).
+func (a *Association) room(d *wire.Data) bool {
+	n := len(d.Payload)
+	if a.rx.tsn.High().Less(d.TSN) {
+		return a.rx.inbox.HasRoom(n)
+	}
+	return a.rx.inbox.HasSlack(n)
+}
+
+// afterData decides when the packet just processed is acknowledged (RFC 9260
+// §6.2) and relieves the reassembly buffers.
+func (a *Association) afterData(now time.Time, p *path.Path) {
+	a.rx.packets++
+	a.rx.sackPath = p
+	if a.rx.inbox.Readable() == 0 && a.rx.inbox.Window() < a.cfg.RecvBuffer/2 {
+		a.rx.inbox.DeliverPartially(a.rx.tsn.Cum())
+	}
+	switch {
+	case a.state == ShutdownSent:
+		// §9.2: each packet with DATA is answered by SHUTDOWN, and by a SACK if
+		// there are gaps or duplicates.
+		a.rx.packets = 0
+		a.timers.stop(timerSack)
+		a.rx.sackNow = a.rx.tsn.HasGaps() || a.rx.duplicate
+		a.sendShutdown(now)
+	case a.rx.tsn.HasGaps(), a.rx.packets >= a.cfg.SackFrequency:
+		a.rx.sackNow = true
+	case !a.rx.sackNow && !a.timers.running(timerSack):
+		a.timers.set(timerSack, now.Add(a.cfg.SackDelay))
+	}
+}
+
+// appendSack appends the SACK that is due, with as many Gap Ack Blocks and
+// duplicates as fit limit, and resets what called for it.
+func (a *Association) appendSack(b []byte, limit int) []byte {
+	const fixed = 16
+	room := limit - len(b) - fixed
+	s := &a.sack
+	s.CumTSN = a.rx.tsn.Cum()
+	window := a.rx.inbox.Window()
+	s.ARwnd = uint32(window)
+	s.Gaps, s.Dups = s.Gaps[:0], s.Dups[:0]
+	if a.rx.tsn.HasGaps() {
+		s.Gaps = a.rx.tsn.Gaps(s.Gaps, max(room/4, 0))
+		room -= 4 * len(s.Gaps)
+	}
+	s.Dups = append(s.Dups, a.rx.tsn.Dups[:min(len(a.rx.tsn.Dups), max(room/4, 0))]...)
+	a.rx.tsn.Dups = a.rx.tsn.Dups[:0]
+	a.rx.advertised = window
+	a.rx.sackNow = false
+	a.rx.packets = 0
+	a.timers.stop(timerSack)
+	a.stats.SacksOut++
+	return s.AppendTo(b)
+}
+
+// sackPending says whether received data is not acknowledged yet, so that a SACK
+// may ride along with DATA (RFC 9260 §6.1).
+func (a *Association) sackPending() bool { return a.rx.sackNow || a.rx.packets > 0 }

@@ -1,0 +1,87 @@
+package core
+
+import (
+	"net/netip"
+
+	"github.com/rserpool/rserpool/sctp/wire"
+)
+
+// EventKind says what an Event reports (RFC 9260 §11.2).
+type EventKind uint8
+
+// Kinds of events.
+const (
+	EventEstablished  EventKind = iota + 1 // COMMUNICATION UP
+	EventReadable                          // a message waits on Stream where none did
+	EventWritable                          // the send buffer has room again after ErrWouldBlock
+	EventAllAcked                          // nothing is queued or unacknowledged any more
+	EventPeerShutdown                      // the peer began a graceful shutdown
+	EventClosed                            // the association ended; Err nil: gracefully
+	EventRestart                           // the peer restarted: RESTART notification
+	EventPathState                         // Path is now in PathState: NETWORK STATUS CHANGE
+	EventRemoteError                       // the peer sent an ERROR chunk: Causes
+)
+
+// String is the event's name.
+func (k EventKind) String() string {
+	names := [...]string{"", "Established", "Readable", "Writable", "AllAcked", "PeerShutdown", "Closed", "Restart", "PathState", "RemoteError"}
+	if int(k) < len(names) {
+		return names[k]
+	}
+	return "Unknown"
+}
+
+// Event is what the user of an association should know. Only the fields of its
+// kind are set.
+type Event struct {
+	Kind      EventKind
+	Stream    wire.StreamID
+	Err       error
+	Path      netip.AddrPort
+	PathState PathState
+	Causes    []byte // raw error causes
+}
+
+// maxEvents bounds the events waiting for PollEvent. Those that carry state
+// (Established, Closed, Restart) are never dropped.
+const maxEvents = 256
+
+// events is a queue whose memory is reused.
+type events struct {
+	q    []Event
+	head int
+}
+
+func (e *events) push(v Event) {
+	if len(e.q)-e.head >= maxEvents {
+		switch v.Kind {
+		case EventPathState, EventRemoteError:
+			return
+		}
+	}
+	e.q = append(e.q, v)
+}
+
+func (e *events) pop() (Event, bool) {
+	if e.head == len(e.q) {
+		return Event{}, false
+	}
+	v := e.q[e.head]
+	e.q[e.head] = Event{}
+	e.head++
+	if e.head == len(e.q) {
+		e.q, e.head = e.q[:0], 0
+	}
+	return v, true
+}
+
+// PollEvent returns the next event, false if there is none.
+func (a *Association) PollEvent() (Event, bool) {
+	if v, ok := a.ev.pop(); ok {
+		return v, ok
+	}
+	if id, ok := a.rx.inbox.TakeReadable(); ok {
+		return Event{Kind: EventReadable, Stream: id}, true
+	}
+	return Event{}, false
+}

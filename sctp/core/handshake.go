@@ -1,0 +1,215 @@
+package core
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"time"
+
+	"github.com/rserpool/rserpool/sctp/core/internal/path"
+	"github.com/rserpool/rserpool/sctp/wire"
+)
+
+// handshake is the state of the active side until ESTABLISHED.
+type handshake struct {
+	retries  int    // of the INIT or the COOKIE ECHO
+	cookie   []byte // the peer's State Cookie
+	echoedAt time.Time
+	preserve uint32 // cookie life extension to ask for, ms
+	stale    int    // Stale Cookie errors so far
+	init     wire.Init
+}
+
+// maxStale is how often a stale cookie makes the set-up begin anew.
+const maxStale = 3
+
+// Dial opens an association: the INIT is ready in PollTransmit. It fails with
+// ErrNoAddress if ep names no peer.
+func Dial(now time.Time, cfg *Config, ep Endpoint, r *Responder) (*Association, error) {
+	if len(ep.PeerAddrs) == 0 || !unicast(ep.PeerAddrs[0].Addr().Unmap()) || ep.PeerPort == 0 || ep.LocalPort == 0 {
+		return nil, ErrNoAddress
+	}
+	cfg = cfg.normalized()
+	a := newAssociation(cfg, r, identity{localPort: ep.LocalPort, peerPort: ep.PeerPort, localAddrs: ep.LocalAddrs})
+	a.id.localTag = wire.VTag(a.random32())
+	a.id.localInitTSN = wire.TSN(a.random32())
+	a.tx.out.Init(a.id.localInitTSN)
+	pc := cfg.path()
+	for _, p := range ep.PeerAddrs {
+		p = netip.AddrPortFrom(p.Addr().Unmap(), p.Port())
+		if len(a.paths.All) < maxPeerAddrs && unicast(p.Addr()) && a.paths.Find(p.Addr()) == nil {
+			a.paths.Add(p, netip.Addr{}, path.Active, pc) // §5.4 rule 1
+		}
+	}
+	a.hs.init = wire.Init{
+		InitiateTag: a.id.localTag,
+		ARwnd:       uint32(cfg.RecvBuffer),
+		OutStreams:  cfg.OutStreams,
+		InStreams:   cfg.MaxInStreams,
+		InitialTSN:  a.id.localInitTSN,
+		Addrs:       listed(ep.LocalAddrs),
+	}
+	a.setState(CookieWait)
+	a.sendInit(now)
+	return a, nil
+}
+
+// sendInit sends the INIT alone, with verification tag 0 (RFC 9260 §8.5.1 A), and
+// starts T1-init.
+func (a *Association) sendInit(now time.Time) {
+	i := a.hs.init
+	if a.hs.preserve > 0 {
+		i.CookiePreservative, i.HasPreservative = a.hs.preserve, true
+	}
+	p := a.paths.Primary()
+	a.out.packet(p.Local, p.Remote, lonePacket(a.id.localPort, a.id.peerPort, 0, i.AppendTo))
+	a.timers.set(timerT1Init, now.Add(p.RTO.Value()))
+}
+
+// onT1Init sends the INIT again, to the next address if there are several (RFC
+// 9260 §5.1.4, §6.3.3 for the back-off).
+func (a *Association) onT1Init(now time.Time) {
+	if a.hs.retries++; a.hs.retries > a.cfg.MaxInitRetransmits {
+		a.fail(ErrTimeout)
+		return
+	}
+	a.nextPrimary()
+	a.sendInit(now)
+}
+
+func (a *Association) nextPrimary() {
+	p := a.paths.Primary()
+	p.RTO.Backoff()
+	a.paths.SetPrimary((p.ID + 1) % len(a.paths.All))
+}
+
+// handleInitAck takes the answer to the INIT (RFC 9260 §5.1 C, §3.3.3).
+func (a *Association) handleInitAck(now time.Time, in Inbound, p *path.Path, pkt wire.Packet, c wire.RawChunk) bool {
+	if a.state != CookieWait { // §5.2.3
+		a.drop("unexpected INIT ACK")
+		return false
+	}
+	if c.Len() != chunksLen(pkt) { // §6.10
+		a.drop("bundled INIT ACK")
+		return false
+	}
+	var i wire.Init
+	if err := i.Decode(c); err != nil {
+		a.drop("malformed INIT ACK")
+		return false
+	}
+	if i.InitiateTag == 0 { // §3.3.3: destroy the TCB
+		a.abortUntagged(now, wire.CauseProtocolViolation, "INIT ACK with tag 0")
+		return false
+	}
+	a.id.peerTag = i.InitiateTag
+	switch v := checkInit(&i); {
+	case v.abort:
+		a.abortCause(now, v.code, v.info)
+		return false
+	case !i.HasCookie:
+		a.abortCause(now, wire.CauseMissingParam, []byte{0, 0, 0, 1, 0, byte(wire.ParamCookie)})
+		return false
+	}
+	a.id.outStreams = int(min(i.InStreams, a.cfg.OutStreams))
+	a.id.inStreams = int(min(i.OutStreams, a.cfg.MaxInStreams))
+	a.tx.peerRwnd = int(i.ARwnd)
+	a.rx.tsn.Init(i.InitialTSN.Add(^uint32(0)))
+	pc := a.cfg.path()
+	for _, remote := range peerAddrs(in.Remote, i.Addrs) {
+		if a.paths.Find(remote.Addr()) == nil {
+			a.paths.Add(remote, netip.Addr{}, path.Unconfirmed, pc) // §5.4 rule 3
+		}
+	}
+	for _, u := range i.Unrecognized {
+		a.report(wire.CauseUnrecognizedParams, u)
+	}
+	a.paths.SetPrimary(p.ID)
+	if a.hs.retries == 0 {
+		p.RTO.Measure(now.Sub(a.initSentAt(p)))
+	}
+	a.timers.stop(timerT1Init)
+	a.hs.retries = 0
+	a.hs.cookie = append(a.hs.cookie[:0], i.Cookie...)
+	a.setState(CookieEchoed)
+	a.sendCookieEcho(now)
+	return true
+}
+
+// initSentAt is when the INIT went out: T1-init was set for one RTO then.
+func (a *Association) initSentAt(p *path.Path) time.Time {
+	return a.timers.at[timerT1Init].Add(-p.RTO.Value())
+}
+
+func (a *Association) sendCookieEcho(now time.Time) {
+	p := a.paths.Primary()
+	a.hs.echoedAt = now
+	a.out.control(p, (&wire.CookieEcho{Cookie: a.hs.cookie}).AppendTo(nil))
+	a.timers.set(timerT1Cookie, now.Add(p.RTO.Value()))
+}
+
+// onT1Cookie sends the COOKIE ECHO again (RFC 9260 §5.1.4).
+func (a *Association) onT1Cookie(now time.Time) {
+	if a.hs.retries++; a.hs.retries > a.cfg.MaxInitRetransmits {
+		a.fail(ErrTimeout)
+		return
+	}
+	p := a.paths.Primary()
+	p.RTO.Backoff()
+	a.sendCookieEcho(now)
+}
+
+// handleCookieAck completes the set-up; elsewhere it is ignored (§5.2.5).
+func (a *Association) handleCookieAck(now time.Time, p *path.Path, c wire.RawChunk) bool {
+	if (&wire.CookieAck{}).Decode(c) != nil {
+		a.drop("malformed COOKIE ACK")
+		return true
+	}
+	if a.state == CookieEchoed {
+		if a.hs.retries == 0 {
+			p.RTO.Measure(now.Sub(a.hs.echoedAt))
+		}
+		a.establish(now)
+	}
+	return true
+}
+
+// establish enters ESTABLISHED and starts path supervision.
+func (a *Association) establish(now time.Time) {
+	if a.state == Established {
+		return
+	}
+	a.timers.stop(timerT1Init)
+	a.timers.stop(timerT1Cookie)
+	a.hs = handshake{}
+	a.errors = 0
+	for _, p := range a.paths.All {
+		p.Errors = 0
+		a.startHeartbeat(now, p)
+	}
+	a.setState(Established)
+	a.ev.push(Event{Kind: EventEstablished})
+}
+
+// handleStaleCookie begins the set-up anew and asks for a longer cookie life (RFC
+// 9260 §5.2.6, third alternative).
+func (a *Association) handleStaleCookie(now time.Time, info []byte) {
+	if a.state != CookieEchoed {
+		a.drop("unexpected Stale Cookie")
+		return
+	}
+	if a.hs.stale++; a.hs.stale > maxStale {
+		a.fail(ErrTimeout)
+		return
+	}
+	// What it was late by, plus the round trip and no more than a second.
+	late := time.Duration(0)
+	if len(info) >= 4 {
+		late = time.Duration(binary.BigEndian.Uint32(info)) * time.Microsecond
+	}
+	rtt := now.Sub(a.hs.echoedAt)
+	a.hs.preserve = uint32(min(max(late, rtt)+time.Second, time.Minute).Milliseconds())
+	a.timers.stop(timerT1Cookie)
+	a.id.peerTag = 0
+	a.setState(CookieWait)
+	a.sendInit(now)
+}

@@ -1,0 +1,140 @@
+package core
+
+import (
+	"encoding/binary"
+	"io"
+	"time"
+
+	"github.com/rserpool/rserpool/sctp/core/internal/path"
+	"github.com/rserpool/rserpool/sctp/wire"
+)
+
+// heartbeatInfoLen is the nonce and the path identifier. The time of sending stays
+// here, so that no echo can forge a round-trip time.
+const heartbeatInfoLen = 12
+
+// startHeartbeat plans the first HEARTBEAT of a path: at once if the address is
+// not verified (RFC 9260 §5.4), else after an idle period.
+func (a *Association) startHeartbeat(now time.Time, p *path.Path) {
+	if p.State == path.Unconfirmed {
+		p.Heartbeat.At = now
+		return
+	}
+	a.planHeartbeat(now, p)
+}
+
+// planHeartbeat sets the time of the next HEARTBEAT: HB.interval plus the RTO with
+// a jitter of half of it (RFC 9260 §8.3).
+func (a *Association) planHeartbeat(now time.Time, p *path.Path) {
+	p.Heartbeat.At = time.Time{}
+	if p.State == path.Unconfirmed && p.Errors <= a.cfg.PathMaxRetrans {
+		p.Heartbeat.At = now.Add(p.RTO.Value()) // §5.4: one probe per RTO
+		return
+	}
+	if a.cfg.DisableHeartbeat {
+		return
+	}
+	rto := p.RTO.Value()
+	jitter := time.Duration(uint64(a.random32()) * uint64(rto) >> 32)
+	p.Heartbeat.At = now.Add(a.cfg.HeartbeatInterval + rto/2 + jitter)
+}
+
+func (a *Association) stopHeartbeats() {
+	for _, p := range a.paths.All {
+		p.Heartbeat.At, p.Heartbeat.Expires = time.Time{}, time.Time{}
+	}
+}
+
+// onHeartbeatTimers sends a HEARTBEAT that is due on an idle path and counts one
+// that was not answered within an RTO (RFC 9260 §8.3).
+func (a *Association) onHeartbeatTimers(now time.Time, p *path.Path) {
+	h := &p.Heartbeat
+	if !h.Expires.IsZero() && !h.Expires.After(now) {
+		h.Expires = time.Time{}
+		p.RTO.Backoff()
+		a.pathFailed(now, p, p == a.paths.Current() && p.State != path.Unconfirmed)
+		if a.state == Closed {
+			return
+		}
+	}
+	if h.At.IsZero() || h.At.After(now) {
+		return
+	}
+	if a.state.setup() || a.state == ShutdownSent || a.state == ShutdownAckSent {
+		h.At = time.Time{}
+		return
+	}
+	// Not idle: something that measures the path went out in this period.
+	if idle := now.Sub(p.LastData); p.State != path.Unconfirmed && !p.LastData.IsZero() && idle < a.cfg.HeartbeatInterval && p.Errors == 0 {
+		h.At = h.At.Add(a.cfg.HeartbeatInterval - idle)
+		return
+	}
+	a.sendHeartbeat(now, p)
+	a.planHeartbeat(now, p)
+}
+
+// sendHeartbeat probes a path with a fresh 64-bit nonce (RFC 9260 §5.4).
+func (a *Association) sendHeartbeat(now time.Time, p *path.Path) {
+	var n [8]byte
+	if _, err := io.ReadFull(a.cfg.Rand, n[:]); err != nil {
+		return
+	}
+	p.Heartbeat.Nonce = binary.BigEndian.Uint64(n[:])
+	p.Heartbeat.SentAt = now
+	p.Heartbeat.Expires = now.Add(p.RTO.Value())
+	var info [heartbeatInfoLen]byte
+	copy(info[:], n[:])
+	binary.BigEndian.PutUint32(info[8:], uint32(p.ID))
+	a.hb = wire.Heartbeat{Info: info[:]}
+	a.out.control(p, a.hb.AppendTo(a.out.buffer()))
+	a.hb.Info = nil
+	a.stats.HeartbeatsOut++
+}
+
+// handleHeartbeat echoes the peer's probe to where it came from (RFC 9260 §8.3).
+func (a *Association) handleHeartbeat(p *path.Path, c wire.RawChunk) bool {
+	if a.state == CookieWait || a.state == ShutdownAckSent {
+		a.drop("HEARTBEAT in the wrong state")
+		return true
+	}
+	if a.hb.Decode(c) != nil {
+		a.drop("malformed HEARTBEAT")
+		return true
+	}
+	// The whole value is returned unchanged, whatever parameters it holds.
+	b := append(a.out.buffer(), c.Bytes()...)
+	b[0] = byte(wire.TypeHeartbeatAck)
+	for len(b)&3 != 0 {
+		b = append(b, 0)
+	}
+	a.out.control(p, b)
+	return true
+}
+
+// handleHeartbeatAck verifies the nonce and the path of an answer; all others are
+// ignored and the timer keeps running.
+func (a *Association) handleHeartbeatAck(now time.Time, c wire.RawChunk) bool {
+	if a.hb.Decode(c) != nil || len(a.hb.Info) != heartbeatInfoLen {
+		a.drop("malformed HEARTBEAT ACK")
+		return true
+	}
+	id := int(binary.BigEndian.Uint32(a.hb.Info[8:]))
+	if id >= len(a.paths.All) {
+		a.drop("HEARTBEAT ACK for no path")
+		return true
+	}
+	p := a.paths.All[id]
+	h := &p.Heartbeat
+	if h.SentAt.IsZero() || h.Nonce != binary.BigEndian.Uint64(a.hb.Info) {
+		a.drop("HEARTBEAT ACK with a wrong nonce")
+		return true
+	}
+	p.RTO.Measure(now.Sub(h.SentAt))
+	h.SentAt, h.Expires, h.Nonce = time.Time{}, time.Time{}, 0
+	if a.tx.out.Len() == 0 {
+		a.errors = 0 // §8.1: kept while data is unacknowledged
+	}
+	a.pathAnswered(p)
+	a.planHeartbeat(now, p)
+	return true
+}

@@ -1,0 +1,156 @@
+// Package path holds the state of the destination addresses of one association:
+// reachability, round-trip time, congestion window, heartbeat (RFC 9260 §5.4,
+// §6.3, §6.4, §8.2, §8.3).
+package path
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/rserpool/rserpool/sctp/congestion"
+	"github.com/rserpool/rserpool/sctp/wire"
+)
+
+// State is the reachability of a destination address.
+type State uint8
+
+// States of a path. Only Active and PotentiallyFailed paths carry DATA.
+const (
+	Unconfirmed       State = iota // not verified by a heartbeat yet, RFC 9260 §5.4
+	Active                         // reachable
+	Inactive                       // error counter above Path.Max.Retrans, §8.2
+	PotentiallyFailed              // RFC 7829
+)
+
+// String is the state's name in lower case.
+func (s State) String() string {
+	switch s {
+	case Unconfirmed:
+		return "unconfirmed"
+	case Active:
+		return "active"
+	case Inactive:
+		return "inactive"
+	case PotentiallyFailed:
+		return "potentially-failed"
+	}
+	return "unknown"
+}
+
+// Config is what a path needs of the association's configuration.
+type Config struct {
+	RTOInitial, RTOMin, RTOMax time.Duration
+	MTU                        int // IP MTU in bytes
+	EncapOverhead              int // bytes between the IP header and SCTP
+	NewController              func(pmdcs int) congestion.Controller
+}
+
+// Path is one destination address (IP address and UDP encapsulation port) and
+// the source address used towards it.
+type Path struct {
+	ID     int
+	Remote netip.AddrPort
+	Local  netip.Addr // zero: the kernel chooses
+	State  State
+
+	RTO      RTO
+	CC       congestion.Controller
+	InFlight int // bytes of user data outstanding on this path
+	Errors   int // consecutive, RFC 9260 §8.2
+	Size     int // largest SCTP packet in bytes
+
+	// Oldest is the lowest TSN outstanding here, while InFlight > 0. Its
+	// acknowledgement restarts T3-rtx (RFC 9260 §6.3.2 R3).
+	Oldest wire.TSN
+	T3     time.Time // zero: not running
+
+	// Round-trip measurement with one DATA chunk at a time (rules C4, C5).
+	TimedTSN  wire.TSN
+	TimedAt   time.Time
+	Timing    bool
+	LastData  time.Time // when DATA was last sent, for the idle rule of §7.2.1
+	LastSent  time.Time // when anything was last sent that shows reachability
+	Burst     int       // bytes that may still leave before the next SACK, §6.1 D
+	Heartbeat Heartbeat
+
+	// What the SACK being processed did to this path.
+	Acked       int
+	OldestAcked bool
+	LossSeen    bool
+
+	// Full: the window, not the user, held data back since the last SACK.
+	Full bool
+}
+
+// Heartbeat is the state of path probing (RFC 9260 §8.3).
+type Heartbeat struct {
+	At      time.Time // when the next HEARTBEAT is due; zero: off
+	Expires time.Time // when the pending one counts as lost; zero: none pending
+	Nonce   uint64
+	SentAt  time.Time
+}
+
+// New returns a path in the given state with the initial congestion window.
+func New(id int, remote netip.AddrPort, local netip.Addr, state State, c *Config) *Path {
+	p := &Path{ID: id, Remote: remote, Local: local, State: state}
+	p.RTO = NewRTO(c.RTOInitial, c.RTOMin, c.RTOMax)
+	p.Size = PacketSize(remote.Addr(), c.MTU, c.EncapOverhead)
+	p.CC = c.NewController(p.PMDCS())
+	return p
+}
+
+// PacketSize is the largest SCTP packet in bytes that fits an IP MTU on the way
+// to an address, a multiple of four so that chunks fill it whole.
+func PacketSize(remote netip.Addr, mtu, overhead int) int {
+	header := 20
+	if remote.Is6() {
+		header = 40
+	}
+	return max(mtu-header-overhead, 512) &^ 3
+}
+
+// PMDCS is the path maximum DATA chunk size: what remains for DATA chunks after
+// the common header (RFC 9260 §1.6).
+func (p *Path) PMDCS() int { return p.Size - wire.HeaderLen }
+
+// Usable says whether user data may be sent here.
+func (p *Path) Usable() bool { return p.State == Active || p.State == PotentiallyFailed }
+
+// StartT3 starts the retransmission timer unless it runs (RFC 9260 §6.3.2 R1).
+func (p *Path) StartT3(now time.Time) {
+	if p.T3.IsZero() {
+		p.T3 = now.Add(p.RTO.Value())
+	}
+}
+
+// RestartT3 starts the retransmission timer anew (R3).
+func (p *Path) RestartT3(now time.Time) { p.T3 = now.Add(p.RTO.Value()) }
+
+// StopT3 stops the retransmission timer (R2).
+func (p *Path) StopT3() { p.T3 = time.Time{} }
+
+// Time begins a round-trip measurement with a chunk sent for the first time,
+// unless one is under way.
+func (p *Path) Time(now time.Time, tsn wire.TSN) {
+	if !p.Timing {
+		p.Timing, p.TimedTSN, p.TimedAt = true, tsn, now
+	}
+}
+
+// Untime gives up the measurement if the retransmission of tsn makes it
+// ambiguous (Karn's algorithm, RFC 9260 §6.3.1 C5).
+func (p *Path) Untime(tsn wire.TSN) {
+	if p.Timing && tsn.LessEq(p.TimedTSN) {
+		p.Timing = false
+	}
+}
+
+// Window is how many more bytes of user data the congestion window and the burst
+// limit let out now.
+func (p *Path) Window() int {
+	w := p.CC.Window() - p.InFlight
+	if p.Burst < w {
+		return p.Burst
+	}
+	return w
+}

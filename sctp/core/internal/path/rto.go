@@ -1,0 +1,50 @@
+package path
+
+import "time"
+
+// Clock granularity G of RFC 9260 §6.3.1 G1.
+const granularity = time.Millisecond
+
+// RTO computes the retransmission timeout of one path (RFC 9260 §6.3.1).
+type RTO struct {
+	min, max     time.Duration
+	srtt, rttvar time.Duration
+	rto          time.Duration
+}
+
+// NewRTO returns an estimator without a measurement: RTO is initial (rule C1).
+func NewRTO(initial, minimum, maximum time.Duration) RTO {
+	r := RTO{min: minimum, max: maximum}
+	r.rto = r.clamp(initial)
+	return r
+}
+
+func (r *RTO) clamp(d time.Duration) time.Duration { return min(max(d, r.min), r.max) }
+
+// Measure takes one round-trip time (rules C2, C3). A negative time, which only a
+// clock that was set back or a forged echo can cause, counts as zero.
+func (r *RTO) Measure(rtt time.Duration) {
+	rtt = min(max(rtt, 0), r.max)
+	if r.srtt == 0 && r.rttvar == 0 {
+		r.srtt, r.rttvar = rtt, rtt/2
+	} else {
+		r.rttvar += ((r.srtt - rtt).Abs() - r.rttvar) / 4
+		r.srtt += (rtt - r.srtt) / 8
+	}
+	if r.rttvar == 0 {
+		r.rttvar = granularity // rule G1
+	}
+	r.rto = r.clamp(r.srtt + 4*r.rttvar)
+}
+
+// Backoff doubles the timeout up to the maximum (RFC 9260 §6.3.3 E2).
+func (r *RTO) Backoff() { r.rto = r.clamp(2 * r.rto) }
+
+// Value is the current timeout.
+func (r *RTO) Value() time.Duration { return r.rto }
+
+// SRTT is the smoothed round-trip time, 0 before the first measurement.
+func (r *RTO) SRTT() time.Duration { return r.srtt }
+
+// RTTVar is the round-trip time variation, 0 before the first measurement.
+func (r *RTO) RTTVar() time.Duration { return r.rttvar }

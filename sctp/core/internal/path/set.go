@@ -1,0 +1,93 @@
+package path
+
+import "net/netip"
+
+// Set is the paths of one association and the choice between them.
+type Set struct {
+	All     []*Path
+	primary int
+}
+
+// Primary is the path that new data takes by default (RFC 9260 §6.4), nil if the
+// set is empty.
+func (s *Set) Primary() *Path {
+	if len(s.All) == 0 {
+		return nil
+	}
+	return s.All[s.primary]
+}
+
+// SetPrimary makes the path with this id the primary one.
+func (s *Set) SetPrimary(id int) {
+	if id >= 0 && id < len(s.All) {
+		s.primary = id
+	}
+}
+
+// Add appends a path for a new destination.
+func (s *Set) Add(remote netip.AddrPort, local netip.Addr, state State, c *Config) *Path {
+	p := New(len(s.All), remote, local, state, c)
+	s.All = append(s.All, p)
+	return p
+}
+
+// Find returns the path to an IP address, whatever its UDP port, or nil.
+func (s *Set) Find(a netip.Addr) *Path {
+	for _, p := range s.All {
+		if p.Remote.Addr() == a {
+			return p
+		}
+	}
+	return nil
+}
+
+// Current is the path for new data: the primary while it is usable, else the
+// first usable one, else the primary again (RFC 9260 §6.4.1, §8.2).
+func (s *Set) Current() *Path {
+	p := s.Primary()
+	if p == nil || p.Usable() {
+		return p
+	}
+	for _, q := range s.All {
+		if q.State == Active {
+			return q
+		}
+	}
+	for _, q := range s.All {
+		if q.Usable() {
+			return q
+		}
+	}
+	return p
+}
+
+// Alternate is the path for data that timed out on p: the next active one after
+// p, or p itself if there is none (RFC 9260 §6.4).
+func (s *Set) Alternate(p *Path) *Path {
+	for i := 1; i < len(s.All); i++ {
+		if q := s.All[(p.ID+i)%len(s.All)]; q.State == Active {
+			return q
+		}
+	}
+	return p
+}
+
+// MinSize is the packet size that fits all paths, so that a fragment can be
+// retransmitted on any of them (AMDCS of RFC 9260 §6.9).
+func (s *Set) MinSize() int {
+	n := 1 << 16
+	for _, p := range s.All {
+		n = min(n, p.Size)
+	}
+	return n
+}
+
+// Confirmed reports whether every path is past verification (RFC 9260 §5.4).
+func (s *Set) Confirmed() bool {
+	for _, p := range s.All {
+		if p.State == Unconfirmed {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,48 @@
+package tx
+
+import "math/bits"
+
+// maxFree bounds the pooled messages and the buffers of each class.
+const maxFree = 1024
+
+// minClass and maxClass are the base-2 logarithms of the pooled buffer sizes.
+const minClass, maxClass = 6, 17
+
+// maxPooled bounds the bytes kept in the pool.
+const maxPooled = 2 << 20
+
+// buffers recycles message memory in power-of-two classes, so that a steady flow
+// of messages allocates nothing.
+type buffers struct {
+	free  [maxClass + 1][][]byte
+	bytes int
+}
+
+func class(n int) int { return max(minClass, bits.Len(uint(n-1))) }
+
+// get returns an empty buffer of at least n bytes of capacity.
+func (f *buffers) get(n int) []byte {
+	c := class(n)
+	if c > maxClass {
+		return make([]byte, 0, n)
+	}
+	if l := len(f.free[c]); l > 0 {
+		b := f.free[c][l-1]
+		f.free[c][l-1] = nil
+		f.free[c] = f.free[c][:l-1]
+		f.bytes -= 1 << c
+		return b[:0]
+	}
+	return make([]byte, 0, 1<<c)
+}
+
+func (f *buffers) put(b []byte) {
+	c := class(cap(b))
+	if c > maxClass || cap(b) != 1<<c || f.bytes+cap(b) > maxPooled {
+		return
+	}
+	f.free[c] = append(f.free[c], b)
+	f.bytes += cap(b)
+}
+
+func (f *buffers) trim() { *f = buffers{} }

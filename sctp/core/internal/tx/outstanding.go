@@ -1,0 +1,176 @@
+package tx
+
+import (
+	"github.com/rserpool/rserpool/sctp/core/internal/path"
+	"github.com/rserpool/rserpool/sctp/wire"
+)
+
+// fate is what is known of a DATA chunk that was sent.
+type fate uint8
+
+const (
+	inFlight fate = iota
+	gapAcked      // reported in a Gap Ack Block: received, but may be reneged on
+	lost          // to be sent again
+)
+
+// Chunk is one DATA chunk that was sent and not yet cumulatively acknowledged.
+type Chunk struct {
+	Msg        *Message
+	Path       *path.Path // where it was last sent
+	Off, Len   int32
+	Sends      uint16
+	fate       fate
+	misses     uint8
+	fastRtx    bool // was fast retransmitted: not again, RFC 9260 §7.2.4 step 5
+	Begin, End bool
+}
+
+// Payload is the chunk's user data.
+func (c *Chunk) Payload() []byte { return c.Msg.Data[c.Off : c.Off+c.Len] }
+
+// Outstanding is the scoreboard: a ring of chunks from the cumulative TSN ack
+// point to the last TSN given out.
+type Outstanding struct {
+	ring  []Chunk // length is a power of two, or 0
+	base  wire.TSN
+	next  wire.TSN
+	lost  int      // chunks to be retransmitted
+	hint  wire.TSN // no lost chunk lies below
+	gaps  int      // chunks gap-acked
+	bytes int      // user data in flight on all paths
+}
+
+// Init sets the first TSN.
+func (o *Outstanding) Init(first wire.TSN) { *o = Outstanding{base: first, next: first, hint: first} }
+
+// Len is the number of chunks not cumulatively acknowledged.
+func (o *Outstanding) Len() int { return int(o.next.Sub(o.base)) }
+
+// Next is the TSN the next new chunk will get.
+func (o *Outstanding) Next() wire.TSN { return o.next }
+
+// CumAck is the cumulative TSN ack point.
+func (o *Outstanding) CumAck() wire.TSN { return o.base.Add(^uint32(0)) }
+
+// Acknowledged says whether t was acknowledged, cumulatively or in a gap block.
+func (o *Outstanding) Acknowledged(t wire.TSN) bool {
+	return t.Less(o.base) || t.Less(o.next) && o.At(t).fate == gapAcked
+}
+
+// InFlight is the user data outstanding on all paths in bytes: neither
+// acknowledged nor marked for retransmission.
+func (o *Outstanding) InFlight() int { return o.bytes }
+
+// Lost is the number of chunks marked for retransmission.
+func (o *Outstanding) Lost() int { return o.lost }
+
+// At returns the chunk with this TSN, which must be outstanding.
+func (o *Outstanding) At(t wire.TSN) *Chunk { return &o.ring[uint32(t)&uint32(len(o.ring)-1)] }
+
+// Push appends a chunk that is sent on p now and returns its TSN.
+func (o *Outstanding) Push(c Chunk, p *path.Path) wire.TSN {
+	if o.Len() == len(o.ring) {
+		o.grow()
+	}
+	t := o.next
+	o.next = t.Add(1)
+	c.Path, c.Sends, c.fate = p, 1, inFlight
+	*o.At(t) = c
+	if p.InFlight == 0 {
+		p.Oldest = t
+	}
+	p.InFlight += int(c.Len)
+	o.bytes += int(c.Len)
+	return t
+}
+
+func (o *Outstanding) grow() {
+	old := o.ring
+	o.ring = make([]Chunk, max(16, 2*len(old)))
+	for t := o.base; t != o.next; t = t.Add(1) {
+		*o.At(t) = old[uint32(t)&uint32(len(old)-1)]
+	}
+}
+
+// NextLost returns the lowest TSN marked for retransmission.
+func (o *Outstanding) NextLost() (wire.TSN, *Chunk) {
+	if o.lost == 0 {
+		return 0, nil
+	}
+	for t := o.hint; t != o.next; t = t.Add(1) {
+		if c := o.At(t); c.fate == lost {
+			o.hint = t
+			return t, c
+		}
+	}
+	return 0, nil
+}
+
+// Resend records that a lost chunk is sent again on p.
+func (o *Outstanding) Resend(t wire.TSN, p *path.Path) {
+	c := o.At(t)
+	c.Path.Untime(t)
+	p.Untime(t)
+	c.fate, c.Path, c.misses = inFlight, p, 0
+	c.Sends++
+	o.lost--
+	if p.InFlight == 0 || t.Less(p.Oldest) {
+		p.Oldest = t
+	}
+	p.InFlight += int(c.Len)
+	o.bytes += int(c.Len)
+}
+
+// MarkLost marks a chunk in flight for retransmission and takes it out of the
+// flight size.
+func (o *Outstanding) MarkLost(t wire.TSN) {
+	c := o.At(t)
+	if c.fate != inFlight {
+		return
+	}
+	c.fate = lost
+	c.misses = 0
+	o.lost++
+	c.Path.InFlight -= int(c.Len)
+	o.bytes -= int(c.Len)
+	if t.Less(o.hint) || o.lost == 1 {
+		o.hint = t
+	}
+}
+
+// MarkPathLost marks all chunks in flight on p (RFC 9260 §6.3.3 E3) and returns
+// their number.
+func (o *Outstanding) MarkPathLost(p *path.Path) int {
+	n := 0
+	for t := o.base; t != o.next; t = t.Add(1) {
+		if c := o.At(t); c.fate == inFlight && c.Path == p {
+			o.MarkLost(t)
+			n++
+		}
+	}
+	return n
+}
+
+// refreshOldest finds the lowest TSN in flight on p after its oldest was
+// acknowledged or marked.
+func (o *Outstanding) refreshOldest(p *path.Path) {
+	t := p.Oldest
+	if t.Less(o.base) {
+		t = o.base
+	}
+	for ; t != o.next; t = t.Add(1) {
+		if c := o.At(t); c.fate == inFlight && c.Path == p {
+			p.Oldest = t
+			return
+		}
+	}
+}
+
+// Trim gives the ring's memory back to the garbage collector if nothing is
+// outstanding.
+func (o *Outstanding) Trim() {
+	if o.Len() == 0 {
+		o.ring = nil
+	}
+}

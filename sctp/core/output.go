@@ -1,0 +1,87 @@
+package core
+
+import (
+	"net/netip"
+
+	"github.com/rserpool/rserpool/sctp/core/internal/path"
+	"github.com/rserpool/rserpool/sctp/wire"
+)
+
+// maxControl bounds the control chunks and lone packets that wait to be sent. All
+// but a few are answers to packets, and PollTransmit empties the queue after each.
+const maxControl = 64
+
+// output is what waits to be sent besides SACK and DATA.
+type output struct {
+	chunks  []control // may be bundled
+	packets []packet  // must go alone
+	reports []byte    // causes of the ERROR chunk being collected
+	free    [][]byte  // buffers of chunks sent, for reuse
+}
+
+// control is one encoded control chunk and the path it takes.
+type control struct {
+	bytes []byte
+	to    *path.Path
+}
+
+// packet is one whole packet with its checksum.
+type packet struct {
+	bytes  []byte
+	local  netip.Addr
+	remote netip.AddrPort
+}
+
+// control queues a chunk.
+func (o *output) control(to *path.Path, chunk []byte) {
+	if len(o.chunks) < maxControl {
+		o.chunks = append(o.chunks, control{bytes: chunk, to: to})
+	}
+}
+
+// buffer returns an empty buffer for a control chunk.
+func (o *output) buffer() []byte {
+	if n := len(o.free); n > 0 {
+		b := o.free[n-1]
+		o.free = o.free[:n-1]
+		return b[:0]
+	}
+	return make([]byte, 0, 256)
+}
+
+// packet queues a whole packet.
+func (o *output) packet(local netip.Addr, remote netip.AddrPort, b []byte) {
+	if len(o.packets) < maxControl {
+		o.packets = append(o.packets, packet{bytes: b, local: local, remote: remote})
+	}
+}
+
+// popPacket takes the oldest lone packet.
+func (o *output) popPacket() (packet, bool) {
+	if len(o.packets) == 0 {
+		return packet{}, false
+	}
+	p := o.packets[0]
+	o.packets = append(o.packets[:0], o.packets[1:]...)
+	return p, true
+}
+
+// drop removes the first n control chunks for path to, keeping the others' order.
+func (o *output) recycle(b []byte) {
+	if len(o.free) < 4 && cap(b) <= 2048 {
+		o.free = append(o.free, b)
+	}
+}
+
+// lonePacket builds a packet around one chunk.
+func lonePacket(src, dst uint16, tag wire.VTag, chunk func([]byte) []byte) []byte {
+	b := wire.Header{SrcPort: src, DstPort: dst, VTag: tag}.AppendTo(make([]byte, 0, 128))
+	b = chunk(b)
+	wire.SetChecksum(b)
+	return b
+}
+
+// alone queues a packet of this association that holds one chunk.
+func (a *Association) alone(in Inbound, tag wire.VTag, chunk func([]byte) []byte) {
+	a.out.packet(in.Local, in.Remote, lonePacket(a.id.localPort, a.id.peerPort, tag, chunk))
+}

@@ -1,0 +1,155 @@
+package core
+
+import (
+	"time"
+
+	"github.com/rserpool/rserpool/sctp/core/internal/path"
+	"github.com/rserpool/rserpool/sctp/wire"
+)
+
+// shutdown is the state of a graceful end (RFC 9260 §9.2).
+type shutdown struct {
+	retries int // of SHUTDOWN or SHUTDOWN ACK
+}
+
+// Shutdown begins a graceful end: what was sent is delivered first, nothing new is
+// accepted. During set-up it gives up the attempt.
+func (a *Association) Shutdown(now time.Time) error {
+	switch {
+	case a.state == Closed:
+		return a.endError()
+	case a.state.setup():
+		a.abort(now, ErrClosed, wire.AppendCause(nil, wire.CauseUserAbort))
+		return nil
+	case a.state != Established:
+		return nil // already under way (§9.2: ULP requests are ignored)
+	}
+	a.setState(ShutdownPending)
+	// RFC 9260 §9.2: the guard is five times RTO.Max, for the whole sequence.
+	a.timers.set(timerT5Guard, now.Add(5*a.cfg.RTOMax))
+	a.advanceShutdown(now)
+	return nil
+}
+
+// advanceShutdown sends SHUTDOWN or SHUTDOWN ACK once all data is acknowledged.
+func (a *Association) advanceShutdown(now time.Time) {
+	if a.tx.queue.Bytes() > 0 || a.tx.out.Len() > 0 {
+		return
+	}
+	switch a.state {
+	case ShutdownPending:
+		a.setState(ShutdownSent)
+		a.shut.retries = 0
+		a.sendShutdown(now)
+	case ShutdownReceived:
+		a.setState(ShutdownAckSent)
+		a.shut.retries = 0
+		a.sendShutdownAck(now, a.paths.Current())
+	}
+}
+
+func (a *Association) sendShutdown(now time.Time) {
+	p := a.paths.Current()
+	a.stopHeartbeats()
+	a.out.control(p, (&wire.Shutdown{CumTSN: a.rx.tsn.Cum()}).AppendTo(a.out.buffer()))
+	a.timers.set(timerT2Shutdown, now.Add(p.RTO.Value()))
+}
+
+func (a *Association) sendShutdownAck(now time.Time, p *path.Path) {
+	a.stopHeartbeats()
+	a.out.control(p, (&wire.ShutdownAck{}).AppendTo(a.out.buffer()))
+	a.timers.set(timerT2Shutdown, now.Add(p.RTO.Value()))
+}
+
+// onT2Shutdown repeats SHUTDOWN or SHUTDOWN ACK (§9.2), to another address if
+// there is one.
+func (a *Association) onT2Shutdown(now time.Time) {
+	if a.shut.retries++; a.shut.retries > a.cfg.AssociationMaxRetrans {
+		a.fail(ErrTimeout)
+		return
+	}
+	p := a.paths.Current()
+	p.RTO.Backoff()
+	if a.state == ShutdownSent {
+		a.sendShutdown(now)
+	} else if a.state == ShutdownAckSent {
+		a.sendShutdownAck(now, a.paths.Alternate(p))
+	}
+}
+
+// handleShutdown takes the peer's SHUTDOWN. Its Cumulative TSN Ack must be one
+// that was sent, as in a SACK.
+func (a *Association) handleShutdown(now time.Time, p *path.Path, c wire.RawChunk) bool {
+	var s wire.Shutdown
+	if s.Decode(c) != nil {
+		a.drop("malformed SHUTDOWN")
+		return true
+	}
+	if a.state.setup() {
+		a.drop("SHUTDOWN during set-up")
+		return true
+	}
+	if s.CumTSN.Less(a.tx.out.CumAck()) {
+		// An old one that was overtaken; the state change still counts.
+	} else if !a.ackedTSN(s.CumTSN) {
+		a.protocolViolation(now, "SHUTDOWN acknowledges a TSN never sent")
+		return false
+	} else {
+		a.applySack(now, s.CumTSN, nil, -1)
+	}
+	switch a.state {
+	case Established, ShutdownPending:
+		a.setState(ShutdownReceived)
+		// §9.2 asks for a guard only of the side that began; bounding this one as
+		// well ends an association whose peer vanishes or stalls (T5).
+		if !a.timers.running(timerT5Guard) {
+			a.timers.set(timerT5Guard, now.Add(5*a.cfg.RTOMax))
+		}
+		a.ev.push(Event{Kind: EventPeerShutdown})
+		a.advanceShutdown(now)
+	case ShutdownReceived:
+		a.advanceShutdown(now)
+	case ShutdownSent: // both at once
+		a.setState(ShutdownAckSent)
+		a.shut.retries = 0
+		a.sendShutdownAck(now, p)
+	case ShutdownAckSent:
+		a.sendShutdownAck(now, p)
+	}
+	return true
+}
+
+func (a *Association) handleShutdownAck(now time.Time, p *path.Path, c wire.RawChunk) bool {
+	if (&wire.ShutdownAck{}).Decode(c) != nil {
+		a.drop("malformed SHUTDOWN ACK")
+		return true
+	}
+	switch a.state {
+	case ShutdownSent, ShutdownAckSent:
+		a.alone(Inbound{Local: p.Local, Remote: p.Remote}, a.id.peerTag, (&wire.ShutdownComplete{}).AppendTo)
+		a.finish(nil)
+		return false
+	}
+	a.drop("unexpected SHUTDOWN ACK")
+	return true
+}
+
+// replyShutdownComplete answers a SHUTDOWN ACK of an earlier association (§8.4
+// rule 5).
+func (a *Association) replyShutdownComplete(in Inbound, pkt wire.Packet) {
+	a.alone(in, pkt.VTag, (&wire.ShutdownComplete{T: true}).AppendTo)
+}
+
+func (a *Association) handleShutdownComplete(now time.Time, pkt wire.Packet, c wire.RawChunk) bool {
+	var s wire.ShutdownComplete
+	if s.Decode(c) != nil || c.Len() != chunksLen(pkt) {
+		a.drop("malformed SHUTDOWN COMPLETE")
+		return false
+	}
+	if a.state != ShutdownAckSent { // §8.5.1 C
+		a.drop("unexpected SHUTDOWN COMPLETE")
+		return false
+	}
+	a.finish(nil)
+	return false
+}

@@ -1,0 +1,117 @@
+package core
+
+import "time"
+
+// timerID names the timers of an association; T3-rtx and heartbeat belong to the
+// paths.
+type timerID uint8
+
+const (
+	timerT1Init     timerID = iota // INIT unanswered, RFC 9260 §5.1
+	timerT1Cookie                  // COOKIE ECHO unanswered, §5.1.4
+	timerT2Shutdown                // SHUTDOWN or SHUTDOWN ACK unanswered, §9.2
+	timerT5Guard                   // the whole shutdown, §9.2
+	timerSack                      // delayed acknowledgement, §6.2
+	timerProbe                     // next zero window probe, §6.1 A
+	timerTrim                      // give pooled memory back when idle
+	timerCount
+)
+
+// timers is the deadlines; the zero time means not running.
+type timers struct{ at [timerCount]time.Time }
+
+func (t *timers) set(id timerID, when time.Time) { t.at[id] = when }
+func (t *timers) stop(id timerID)                { t.at[id] = time.Time{} }
+func (t *timers) running(id timerID) bool        { return !t.at[id].IsZero() }
+func (t *timers) stopAll()                       { *t = timers{} }
+
+// expired stops the timer and reports true if its time has come.
+func (t *timers) expired(id timerID, now time.Time) bool {
+	if t.at[id].IsZero() || t.at[id].After(now) {
+		return false
+	}
+	t.at[id] = time.Time{}
+	return true
+}
+
+// earliest folds a deadline into the next one; the zero time is none.
+func earliest(next, when time.Time) time.Time {
+	if when.IsZero() || !next.IsZero() && next.Before(when) {
+		return next
+	}
+	return when
+}
+
+// NextTimeout is when HandleTimeout must be called next, false if never.
+func (a *Association) NextTimeout() (time.Time, bool) {
+	var next time.Time
+	for _, at := range a.timers.at {
+		next = earliest(next, at)
+	}
+	for _, p := range a.paths.All {
+		next = earliest(next, p.T3)
+		next = earliest(next, p.Heartbeat.At)
+		next = earliest(next, p.Heartbeat.Expires)
+	}
+	return next, !next.IsZero()
+}
+
+// HandleTimeout does what is due at now. Calling it early does no harm.
+func (a *Association) HandleTimeout(now time.Time) {
+	if a.state == Closed {
+		return
+	}
+	if a.timers.expired(timerT1Init, now) {
+		a.onT1Init(now)
+	}
+	if a.timers.expired(timerT1Cookie, now) {
+		a.onT1Cookie(now)
+	}
+	if a.timers.expired(timerT5Guard, now) {
+		a.abort(now, ErrShutdownTimeout, nil)
+	}
+	if a.timers.expired(timerT2Shutdown, now) {
+		a.onT2Shutdown(now)
+	}
+	if a.timers.expired(timerSack, now) {
+		a.rx.sackNow = true
+	}
+	if a.timers.expired(timerProbe, now) {
+		a.tx.probe = true
+	}
+	if a.timers.expired(timerTrim, now) {
+		a.trim(now)
+	}
+	for _, p := range a.paths.All {
+		if a.state == Closed {
+			return
+		}
+		if !p.T3.IsZero() && !p.T3.After(now) {
+			a.onT3(now, p)
+		}
+		a.onHeartbeatTimers(now, p)
+	}
+}
+
+// trimAfter is how long an association is idle before its pools are emptied.
+const trimAfter = 5 * time.Second
+
+// touch postpones the emptying of the pools.
+func (a *Association) touch(now time.Time) {
+	a.lastUse = now
+	if !a.timers.running(timerTrim) {
+		a.timers.set(timerTrim, now.Add(trimAfter))
+	}
+}
+
+func (a *Association) trim(now time.Time) {
+	if idle := now.Sub(a.lastUse); idle < trimAfter {
+		a.timers.set(timerTrim, a.lastUse.Add(trimAfter))
+		return
+	}
+	a.tx.queue.Trim()
+	a.tx.out.Trim()
+	a.rx.inbox.Trim()
+	a.rx.gaps = nil
+	a.sack.Gaps, a.sack.Dups = nil, nil
+}
