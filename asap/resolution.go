@@ -1,7 +1,6 @@
 package asap
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 
@@ -191,14 +190,14 @@ func validatePool(policy *rserpool.Policy, es []rserpool.PoolElement) error {
 	return validateElements(es)
 }
 
-// poolString is such as " RoundRobin 2 elements [pe …; pe …]".
+// poolString is such as " RoundRobin [pe …; pe …]".
 func poolString(policy *rserpool.Policy, es []rserpool.PoolElement) string {
 	var s strings.Builder
 	if policy != nil {
 		s.WriteString(" " + policy.Type.String())
 	}
 	if len(es) > 0 {
-		fmt.Fprintf(&s, " %d elements [", len(es))
+		s.WriteString(" [")
 		for i, e := range es {
 			if i > 0 {
 				s.WriteString("; ")

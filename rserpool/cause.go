@@ -104,14 +104,39 @@ func (c Cause) String() string {
 	return fmt.Sprintf("%s (%d bytes)", c.Code, len(c.Info))
 }
 
-// Param decodes Info as the parameter it holds with the codes
-// CauseUnrecognizedParameter, CauseInvalidValues, CauseInconsistentPolicy and
-// CauseInconsistentTransportType, and returns its type. The second result is
-// false if Info is no parameter; rsplib leaves it out of the latter two.
+// Param is the type of the parameter in Info, which is there with
+// CauseUnrecognizedParameter and CauseInvalidValues. The second result is false
+// if Info is no parameter.
 func (c Cause) Param() (ParamType, bool) {
 	r := tlv.NewReader(c.Info)
 	t, ok := r.Next()
 	return ParamType(t.Type), ok
+}
+
+// Policy is the pool's policy from a CauseInconsistentPolicy (RFC 5354 §3.12.6).
+// The second result is false if it is not there: rsplib leaves it out.
+func (c Cause) Policy() (Policy, bool) {
+	p := NewParamReader(c.Info)
+	pol := p.Policy()
+	return pol, c.Code == CauseInconsistentPolicy && p.Finish() == nil
+}
+
+// Transport is the pool's transport from a CauseInconsistentTransportType
+// (RFC 5354 §3.12.8). The second result is false if it is not there.
+func (c Cause) Transport() (Transport, bool) {
+	p := NewParamReader(c.Info)
+	t := p.Transport()
+	return t, c.Code == CauseInconsistentTransportType && p.Finish() == nil
+}
+
+// PolicyCause is the CauseInconsistentPolicy of a pool with policy p.
+func PolicyCause(p Policy) Cause {
+	return Cause{Code: CauseInconsistentPolicy, Info: p.AppendTo(nil)}
+}
+
+// TransportCause is the CauseInconsistentTransportType of a pool with transport t.
+func TransportCause(t Transport) Cause {
+	return Cause{Code: CauseInconsistentTransportType, Info: t.AppendTo(nil)}
 }
 
 // AppendCauses appends an Operation Error parameter (RFC 5354 §3.12). RFC 5354
@@ -130,9 +155,14 @@ func AppendCauses(b []byte, causes []Cause) []byte {
 }
 
 // trimPad cuts off the padding of the TLV that starts at start and ends b: the
-// length of the parameter around it does not count it (RFC 5354 §2).
+// length of the parameter around it does not count it (RFC 5354 §2). A TLV too
+// long for its length field stays whole, so that EndMessage sees its true size.
 func trimPad(b []byte, start int) []byte {
-	return b[:start+int(binary.BigEndian.Uint16(b[start+2:]))]
+	n := len(b) - start
+	if pad := n - int(binary.BigEndian.Uint16(b[start+2:])); pad <= 3 {
+		n -= pad
+	}
+	return b[:start+n]
 }
 
 // ValidateCauses returns an error if the causes cannot be written as one
@@ -162,7 +192,8 @@ func CausesString(causes []Cause) string {
 
 // Causes reads an Operation Error parameter, which must hold one cause or more.
 func (p *ParamReader) Causes() []Cause {
-	n, t, ok := p.enter(ParamOperationError)
+	var n ParamReader
+	t, ok := p.enter(&n, ParamOperationError)
 	if !ok {
 		return nil
 	}
@@ -173,7 +204,7 @@ func (p *ParamReader) Causes() []Cause {
 			break
 		}
 		if len(causes) == MaxCauses {
-			p.fail(KindLimit, ParamOperationError, Cause{Code: CauseLackOfResources})
+			p.Exceeded(ParamOperationError)
 			return nil
 		}
 		causes = append(causes, Cause{Code: CauseCode(c.Type), Info: bytes.Clone(emptyToNil(c.Value))})

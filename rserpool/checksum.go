@@ -17,7 +17,8 @@ func AppendChecksum(b []byte, sum uint16) []byte {
 // Checksum reads a PE Checksum parameter. A length field of 8, that is with the
 // padding counted, is accepted too.
 func (p *ParamReader) Checksum() uint16 {
-	n, t, ok := p.enter(ParamPEChecksum)
+	var n ParamReader
+	t, ok := p.enter(&n, ParamPEChecksum)
 	if !ok {
 		return 0
 	}
@@ -25,6 +26,6 @@ func (p *ParamReader) Checksum() uint16 {
 	if n.r.Len() == 2 {
 		n.r.U16()
 	}
-	p.leaveFixed(n, t)
+	p.leaveFixed(&n, t)
 	return sum
 }

@@ -100,8 +100,8 @@ func (e PoolElement) String() string {
 // PoolElement reads a Pool Element parameter. A missing policy is RoundRobin, the
 // default policy (RFC 5356 §4.1.1).
 func (p *ParamReader) PoolElement() PoolElement {
-	n, _, ok := p.enter(ParamPoolElement)
-	if !ok {
+	var n ParamReader
+	if _, ok := p.enter(&n, ParamPoolElement); !ok {
 		return PoolElement{}
 	}
 	e := PoolElement{
@@ -115,10 +115,10 @@ func (p *ParamReader) PoolElement() PoolElement {
 		e.Policy = n.Policy()
 	}
 	if n.NextIsTransport() {
-		t := n.TransportSCTP()
+		t := n.SCTPTransport()
 		e.ASAP = &t
 	}
-	p.leave(n)
+	p.leave(&n)
 	return e
 }
 
@@ -151,11 +151,11 @@ func (s ServerInfo) String() string {
 
 // ServerInfo reads a Server Information parameter.
 func (p *ParamReader) ServerInfo() ServerInfo {
-	n, _, ok := p.enter(ParamServerInformation)
-	if !ok {
+	var n ParamReader
+	if _, ok := p.enter(&n, ParamServerInformation); !ok {
 		return ServerInfo{}
 	}
-	s := ServerInfo{ID: RegistrarID(n.U32()), Transport: n.TransportSCTP()}
-	p.leave(n)
+	s := ServerInfo{ID: RegistrarID(n.U32()), Transport: n.SCTPTransport()}
+	p.leave(&n)
 	return s
 }

@@ -24,12 +24,13 @@ func (id PEID) AppendTo(b []byte) []byte {
 // PEID reads a PE Identifier parameter. It lets 0 pass: only a registrar knows
 // which answer a registration with it deserves.
 func (p *ParamReader) PEID() PEID {
-	n, t, ok := p.enter(ParamPEIdentifier)
+	var n ParamReader
+	t, ok := p.enter(&n, ParamPEIdentifier)
 	if !ok {
 		return 0
 	}
 	id := PEID(n.U32())
-	p.leaveFixed(n, t)
+	p.leaveFixed(&n, t)
 	return id
 }
 

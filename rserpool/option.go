@@ -25,11 +25,12 @@ func AppendItems(b []byte, items uint32) []byte {
 // call it after End. The second result is false if there was none. In messages
 // without a use for the option nobody calls it: the option is skipped there.
 func (p *ParamReader) Items() (uint32, bool) {
-	if p.err != nil || p.option == nil {
+	if p.err != nil || !p.hasOpt {
 		return 0, false
 	}
-	n := p.inside(*p.option)
+	var n ParamReader
+	p.inside(&n, p.option)
 	items := n.U32()
-	p.leaveFixed(n, *p.option)
+	p.leaveFixed(&n, p.option)
 	return items, p.err == nil
 }

@@ -150,7 +150,8 @@ func formatLoad(v uint32) string {
 // Policy reads a Pool Member Selection Policy parameter. A standard policy must
 // have exactly the body RFC 5356 gives it; of others the body is kept raw.
 func (p *ParamReader) Policy() Policy {
-	n, t, ok := p.enter(ParamPolicy)
+	var n ParamReader
+	t, ok := p.enter(&n, ParamPolicy)
 	if !ok {
 		return Policy{}
 	}
@@ -162,7 +163,7 @@ func (p *ParamReader) Policy() Policy {
 	} else {
 		pol.Raw = bytes.Clone(emptyToNil(n.r.Rest()))
 	}
-	p.leaveFixed(n, t)
+	p.leaveFixed(&n, t)
 	if p.err == nil && pol.Validate() != nil {
 		p.invalid(t)
 	}

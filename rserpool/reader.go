@@ -52,19 +52,23 @@ func (r *Report) add(whole []byte) {
 // known one. Fixed fields (U16, U32) come first.
 type ParamReader struct {
 	r       tlv.Reader
-	whole   []byte   // the parameter being read, nil for a message
-	cur     tlv.TLV  // looked at, not yet taken
-	have    bool     // cur is set
-	udpPort uint16   // from a UDP Port parameter right before cur
-	option  *tlv.TLV // first Handle Resolution Option seen
-	message uint8
-	report  *Report
+	whole   []byte  // the parameter being read, nil for a message
+	cur     tlv.TLV // looked at, not yet taken
+	have    bool    // cur is set
+	udpPort uint16  // from a UDP Port parameter right before cur
+	option  tlv.TLV // first Handle Resolution Option seen
+	hasOpt  bool    // option is set
+	message uint8   // type field, for errors
+	report  *Report // of the outermost reader
+	own     Report
 	err     *Error
 }
 
 // NewParamReader returns a reader of the parameters in b.
 func NewParamReader(b []byte) *ParamReader {
-	return &ParamReader{r: tlv.NewReader(b), report: &Report{}}
+	p := &ParamReader{r: tlv.NewReader(b)}
+	p.report = &p.own
+	return p
 }
 
 // Err is the first error met, nil if none. Its type is *Error.
@@ -107,8 +111,8 @@ func (p *ParamReader) Next() (ParamType, bool) {
 		case typ == ParamUDPPort:
 			p.readUDPPort(t)
 		case typ == ParamHandleResolutionOption:
-			if p.option == nil {
-				p.option = &t
+			if !p.hasOpt {
+				p.option, p.hasOpt = t, true
 			}
 		default:
 			p.unknown(t)
@@ -171,18 +175,19 @@ func (p *ParamReader) takeAny() tlv.TLV {
 	return t
 }
 
-// enter takes a parameter of type want and returns a reader of its value.
-func (p *ParamReader) enter(want ParamType) (*ParamReader, tlv.TLV, bool) {
+// enter takes a parameter of type want and makes n a reader of its value. The
+// caller owns n, so that it can live on the stack.
+func (p *ParamReader) enter(n *ParamReader, want ParamType) (tlv.TLV, bool) {
 	t, ok := p.take(want)
-	if !ok {
-		return nil, t, false
+	if ok {
+		p.inside(n, t)
 	}
-	return p.inside(t), t, true
+	return t, ok
 }
 
-// inside returns a reader of t's value that reports into the same place.
-func (p *ParamReader) inside(t tlv.TLV) *ParamReader {
-	return &ParamReader{r: tlv.NewReader(t.Value), whole: t.Whole, message: p.message, report: p.report}
+// inside makes n a reader of t's value that reports into the same place.
+func (p *ParamReader) inside(n *ParamReader, t tlv.TLV) {
+	n.r, n.whole, n.message, n.report = tlv.NewReader(t.Value), t.Whole, p.message, p.report
 }
 
 // leave ends the nested reader n and takes over its error.
