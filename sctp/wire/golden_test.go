@@ -169,7 +169,7 @@ func TestCapturedLinuxHandshake(t *testing.T) {
 	}
 	require.Equal(t, []string{
 		"56644>5001 tag=0x00000000 [INIT tag=0x3ed4c393 rwnd=106496 os=10 mis=65535 tsn=342073301" +
-			" addrs=10.99.1.12,10.99.2.12 types=6,5 ecn forward-tsn ext=ASCONF,ASCONF-ACK,RE-CONFIG,AUTH]",
+			" addrs=10.99.1.12,10.99.2.12 types=5 ecn forward-tsn ext=ASCONF,ASCONF-ACK,RE-CONFIG,AUTH]",
 		"5001>56644 tag=0x3ed4c393 [INIT-ACK tag=0xd3cbe242 rwnd=106496 os=10 mis=10 tsn=2648706204" +
 			" addrs=10.99.1.11,10.99.2.11 cookie=324 ecn forward-tsn ext=ASCONF,ASCONF-ACK,RE-CONFIG,AUTH]",
 		"56644>5001 tag=0xd3cbe242 [COOKIE-ECHO len=324]",

@@ -95,9 +95,6 @@ type Init struct {
 	// extensions, padded, except that the last one's padding is better left out,
 	// because it would count in the chunk's length. Decode sets it to nil.
 	Extra []byte
-
-	// quoted is the number of bytes in Unrecognized, counted by Decode.
-	quoted int
 }
 
 // Decode fills i from c and reuses its slices. It fails if the fixed fields are
@@ -211,9 +208,14 @@ func (i *Init) address(t ParamType, v []byte) ErrorKind {
 // unknown follows the two high bits of an unknown parameter (RFC 9260 §3.2.1,
 // Table 3).
 func (i *Init) unknown(t ParamType, whole []byte) {
-	if t.ReportUnknown() && len(i.Unrecognized) < MaxInitUnrecognized && i.quoted+len(whole) <= MaxInitQuoted {
-		i.Unrecognized = append(i.Unrecognized, whole)
-		i.quoted += len(whole)
+	if t.ReportUnknown() && len(i.Unrecognized) < MaxInitUnrecognized {
+		quoted := len(whole)
+		for _, u := range i.Unrecognized {
+			quoted += len(u)
+		}
+		if quoted <= MaxInitQuoted {
+			i.Unrecognized = append(i.Unrecognized, whole)
+		}
 	}
 	i.Stopped = !t.SkipUnknown()
 }
