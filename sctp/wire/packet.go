@@ -119,19 +119,23 @@ func (p *Packet) checkChunks() error {
 // nextChunk reads one chunk and the padding behind it. A chunk whose padding is
 // cut short is necessarily the last one, where that is allowed.
 func nextChunk(r *tlv.Reader) RawChunk {
-	start := *r
-	c := RawChunk{typ: ChunkType(r.U8()), flags: r.U8()}
-	n := int(r.U16())
-	if r.Err() == nil && n < ChunkHeaderLen {
-		r.Fail(ErrLength)
-	}
-	c.value = r.Bytes(n - ChunkHeaderLen)
-	if r.Err() != nil {
+	ahead := *r
+	h := ahead.Bytes(ChunkHeaderLen)
+	if h == nil {
+		r.Fail(tlv.ErrTruncated)
 		return RawChunk{}
 	}
-	c.whole = start.Bytes(n)
+	n := int(binary.BigEndian.Uint16(h[2:]))
+	if n < ChunkHeaderLen {
+		r.Fail(ErrLength)
+		return RawChunk{}
+	}
+	whole := r.Bytes(n)
+	if whole == nil {
+		return RawChunk{}
+	}
 	r.Bytes(min(tlv.Pad(n), r.Len()))
-	return c
+	return RawChunk{typ: ChunkType(h[0]), flags: h[1], value: whole[ChunkHeaderLen:], whole: whole}
 }
 
 // Chunks yields the packet's chunks in order. It does not allocate.

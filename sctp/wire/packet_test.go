@@ -76,8 +76,8 @@ func TestErrorsTellKindAndPlace(t *testing.T) {
 	require.NotErrorIs(t, err, wire.ErrLength)
 	var e *wire.Error
 	require.True(t, errors.As(err, &e))
-	require.Equal(t, wire.Error{Kind: wire.ErrTruncated, InPacket: true, Offset: wire.HeaderLen + 8}, *e)
-	require.EqualError(t, err, "sctp/wire: packet: truncated at byte 20")
+	require.Equal(t, wire.Error{Kind: wire.ErrTruncated, InPacket: true, Offset: wire.HeaderLen + 4}, *e, "where the chunk begins")
+	require.EqualError(t, err, "sctp/wire: packet: truncated at byte 16")
 
 	var s wire.Shutdown
 	err = s.Decode(rawChunk(t, chunk(wire.TypeShutdown, 0, 1, 2, 3, 4, 5)))
