@@ -1,0 +1,247 @@
+package sctp
+
+import (
+	"crypto/rand"
+	"io"
+	"net/netip"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/rserpool/rserpool/sctp/carrier"
+	"github.com/rserpool/rserpool/sctp/carrier/udpencap"
+	"github.com/rserpool/rserpool/sctp/congestion"
+	"github.com/rserpool/rserpool/sctp/core"
+)
+
+// Config is the parameters of associations: those of one Dial, or of all that a
+// Listener accepts. The zero value, and a nil *Config, take the defaults. A
+// Config is not modified; it may be shared and must not be changed while in use.
+//
+// Times and counters are the protocol parameters of RFC 9260 §16; their defaults
+// are the values recommended there unless the field says otherwise. Sizes are in
+// bytes.
+type Config struct {
+	// LocalPort is the SCTP port that Dial uses. It may be one that the stack also
+	// listens on. Zero: a random free port.
+	LocalPort uint16
+
+	// OutStreams is how many outbound streams to ask for. Zero: 64.
+	OutStreams uint16
+	// MaxInStreams is how many inbound streams the peer may have. Zero: 65535.
+	MaxInStreams uint16
+
+	// PPID is the payload protocol identifier of what Conn.Write and
+	// Stream.Write send. Zero: none (RFC 9260 §3.3.1).
+	PPID PPID
+
+	// RecvBuffer is how much received data may wait for the application; the
+	// receiver window follows from it. Zero: 1 MiB. At least 4,096.
+	RecvBuffer int
+	// SendBuffer is how much data may wait for acknowledgement before calls that
+	// send block. Zero: 1 MiB.
+	SendBuffer int
+	// MaxMessageSize is the largest message to send. Zero: 16 MiB.
+	MaxMessageSize int
+	// MTU is the largest IP packet that the network is sure to carry. Zero: 1,500.
+	MTU int
+
+	// Nagle lets small messages wait while data is unacknowledged, at most for a
+	// round trip, so that more of them share a packet. False: each message leaves
+	// at once if the windows permit.
+	Nagle bool
+
+	// RTOInitial, RTOMin and RTOMax bound the retransmission timeout. Zero: 1 s,
+	// 1 s, 60 s.
+	RTOInitial, RTOMin, RTOMax time.Duration
+	// SackDelay is how long an acknowledgement may wait, at most 500 ms. Zero:
+	// 200 ms. Negative: not at all.
+	SackDelay time.Duration
+	// SackFrequency is how many packets one acknowledgement is for. Zero: 2.
+	SackFrequency int
+	// HeartbeatInterval is HB.interval, the pause between probes of an idle path.
+	// Zero: 15 s, because UDP state in NATs is short-lived. Negative: no probes; a
+	// peer that vanishes is then noticed only when data is sent.
+	HeartbeatInterval time.Duration
+	// CookieLife is Valid.Cookie.Life. Zero: 60 s.
+	CookieLife time.Duration
+	// MaxBurst is how many packets may leave at once. Zero: 4. Negative: no limit.
+	MaxBurst int
+	// AssociationMaxRetrans is after how many retransmissions in a row the peer
+	// counts as unreachable. Zero: 10.
+	AssociationMaxRetrans int
+	// PathMaxRetrans is the same for one address of the peer. Zero: 5.
+	PathMaxRetrans int
+	// MaxInitRetransmits is how often INIT and COOKIE ECHO are repeated before
+	// Dial fails. Zero: 8.
+	MaxInitRetransmits int
+
+	// Congestion makes the congestion controller of a path, given the largest
+	// packet in bytes (RFC 9260 §7.2). Nil: congestion.NewReno.
+	Congestion func(pmdcs int) congestion.Controller
+
+	// Linger is how long Close waits for the graceful shutdown before it aborts.
+	// Zero: 5 s. Negative: Close aborts at once.
+	Linger time.Duration
+
+	// Backlog is how many associations may wait for Accept. While it is full
+	// handshakes stay incomplete and the peers try again. Zero: 128.
+	Backlog int
+
+	// Events subscribes to notifications, see Association.NextEvent. Zero: none.
+	Events EventMask
+	// EventQueue is how many notifications may wait for NextEvent. Zero: 64.
+	EventQueue int
+}
+
+const (
+	defaultLinger     = 5 * time.Second
+	defaultBacklog    = 128
+	defaultEventQueue = 64
+)
+
+// settings is a Config with the defaults filled in, shared by all associations
+// that it is for.
+type settings struct {
+	core       core.Config
+	ppid       PPID
+	linger     time.Duration
+	backlog    int
+	events     EventMask
+	eventQueue int
+}
+
+// resolve fills in the defaults.
+func (c *Config) resolve(s *Stack) *settings {
+	if c == nil {
+		c = &Config{}
+	}
+	k := core.DefaultConfig()
+	k.Rand = s.cfg.Rand
+	k.EncapOverhead = s.overhead()
+	k.NoDelay = !c.Nagle
+	k.Congestion = c.Congestion
+	k.DisableHeartbeat = c.HeartbeatInterval < 0
+
+	setIf(&k.OutStreams, c.OutStreams)
+	setIf(&k.MaxInStreams, c.MaxInStreams)
+	setIf(&k.RecvBuffer, c.RecvBuffer)
+	setIf(&k.SendBuffer, c.SendBuffer)
+	setIf(&k.MaxMessageSize, c.MaxMessageSize)
+	setIf(&k.MTU, c.MTU)
+	setIf(&k.RTOInitial, c.RTOInitial)
+	setIf(&k.RTOMin, c.RTOMin)
+	setIf(&k.RTOMax, c.RTOMax)
+	setIf(&k.SackDelay, c.SackDelay)
+	setIf(&k.SackFrequency, c.SackFrequency)
+	setIf(&k.HeartbeatInterval, c.HeartbeatInterval)
+	setIf(&k.CookieLife, c.CookieLife)
+	setIf(&k.MaxBurst, c.MaxBurst)
+	setIf(&k.AssociationMaxRetrans, c.AssociationMaxRetrans)
+	setIf(&k.PathMaxRetrans, c.PathMaxRetrans)
+	setIf(&k.MaxInitRetransmits, c.MaxInitRetransmits)
+	// Callers may write negative for "none"; the machine wants zero.
+	k.SackDelay, k.MaxBurst = max(k.SackDelay, 0), max(k.MaxBurst, 0)
+	k.MTU = min(max(k.MTU, minMTU), maxMTU)
+	// A timeout shorter than RTO.Min would be raised to it after the first
+	// measurement; a maximum below it makes no sense.
+	k.RTOMax = max(k.RTOMax, k.RTOMin)
+
+	r := &settings{core: k, ppid: c.PPID, linger: defaultLinger, backlog: defaultBacklog,
+		events: c.Events, eventQueue: defaultEventQueue}
+	setIf(&r.linger, c.Linger)
+	if c.Backlog > 0 {
+		r.backlog = c.Backlog
+	}
+	if c.EventQueue > 0 {
+		r.eventQueue = c.EventQueue
+	}
+	return r
+}
+
+// Bounds of Config.MTU: every IPv4 host takes 576 bytes (RFC 1122 §3.3.2), and
+// the length field of IPv4 ends at 65,535.
+const (
+	minMTU = 576
+	maxMTU = 65535
+)
+
+// setIf overwrites a default by what was given.
+func setIf[T comparable](field *T, given T) {
+	var zero T
+	if given != zero {
+		*field = given
+	}
+}
+
+// StackConfig is the parameters of a Stack. The zero value takes the defaults.
+type StackConfig struct {
+	// ListenAddrs is the local addresses to bind. With more than one of them, all
+	// are told to the peers, which makes the endpoint multi-homed (RFC 9260
+	// §5.1.2). Empty: all local addresses, of which peers learn the one that they
+	// talk to, as NATs require (RFC 6951 §3).
+	ListenAddrs []netip.Addr
+	// UDPPort is the UDP encapsulation port. Zero: any free port. A server that
+	// should be found without further ado uses DefaultUDPPort.
+	UDPPort uint16
+
+	// UDPRecvBuffer and UDPSendBuffer are the socket buffers to ask for, in bytes;
+	// the operating system may grant less. Zero: 4 MiB.
+	UDPRecvBuffer, UDPSendBuffer int
+	// DisableOffload turns UDP segmentation offload (GSO and GRO) off.
+	DisableOffload bool
+
+	// Carriers replaces the UDP sockets; the fields above are then ignored. The
+	// stack closes them.
+	Carriers []carrier.Carrier
+
+	// MaxAssociations bounds the associations of the stack, those in the backlogs
+	// included. Further ones cannot be dialed, and peers get no answer. Zero:
+	// 65,536.
+	MaxAssociations int
+	// MaxInitRate bounds the answers to INIT chunks per second, over all
+	// listeners. Zero: no limit. Answering costs no memory (RFC 9260 §5.1.3).
+	MaxInitRate int
+	// MaxReplyRate bounds the answers to packets without an association other than
+	// handshakes, which are ABORT and SHUTDOWN COMPLETE (RFC 9260 §8.4), per
+	// second. Zero: 1,000. Negative: none are sent.
+	MaxReplyRate int
+
+	// Rand is the source of tags, ports and keys. Nil: crypto/rand.Reader. Anything
+	// else is for simulations only.
+	Rand io.Reader
+	// Logger gets what happens to associations (debug level, failures at info) and
+	// carriers (warnings). Nothing is logged per packet above debug level. Nil:
+	// silence.
+	Logger *zap.Logger
+}
+
+const (
+	defaultMaxAssociations = 65536
+	defaultReplyRate       = 1000
+)
+
+func (c *StackConfig) withDefaults() StackConfig {
+	n := *c
+	if n.MaxAssociations <= 0 {
+		n.MaxAssociations = defaultMaxAssociations
+	}
+	setIf(&n.MaxReplyRate, c.MaxReplyRate)
+	if n.MaxReplyRate == 0 {
+		n.MaxReplyRate = defaultReplyRate
+	}
+	if n.Rand == nil {
+		n.Rand = rand.Reader
+	}
+	if n.Logger == nil {
+		n.Logger = zap.NewNop()
+	}
+	return n
+}
+
+func (c *StackConfig) udp() *udpencap.Config {
+	return &udpencap.Config{
+		RecvBuffer: c.UDPRecvBuffer, SendBuffer: c.UDPSendBuffer,
+		DisableGSO: c.DisableOffload, DisableGRO: c.DisableOffload,
+	}
+}

@@ -1,0 +1,162 @@
+package sctp
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/rserpool/rserpool/sctp/core"
+)
+
+// attemptTimeout bounds each try of Dial but the last where a host name has
+// several addresses.
+const attemptTimeout = 5 * time.Second
+
+// Dial opens an association to address, `IP[/IP…]:PORT[@UDPPORT]` or with host
+// names, over a stack of its own with any free UDP port; closing the association
+// closes that stack. It returns when the handshake is complete. Programs with
+// several associations save sockets with NewStack and its Dial.
+//
+// Dial fails with the error of ctx, with an error that is ErrUnreachable if nobody
+// answers, or with an *AbortError if nobody listens there.
+func Dial(ctx context.Context, address string, cfg *Config) (*Association, error) {
+	addrs, err := ResolveAddr(ctx, address)
+	if err != nil {
+		return nil, err
+	}
+	s, err := NewStack(&StackConfig{})
+	if err != nil {
+		return nil, err
+	}
+	for i, a := range addrs {
+		attempt, cancel := ctx, context.CancelFunc(func() {})
+		if i < len(addrs)-1 {
+			attempt, cancel = context.WithTimeout(ctx, attemptTimeout)
+		}
+		var assoc *Association
+		assoc, err = s.dial(attempt, a, cfg)
+		cancel()
+		if err == nil {
+			s.endWithLast()
+			return assoc, nil
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	_ = s.Close()
+	return nil, err
+}
+
+// Dial opens an association to the endpoint addr over this stack. It returns when
+// the handshake is complete; see the package-level Dial for its errors. Two
+// endpoints have no more than one association: ErrAssociationExists.
+func (s *Stack) Dial(ctx context.Context, addr *Addr, cfg *Config) (*Association, error) {
+	return s.dial(ctx, addr, cfg)
+}
+
+func (s *Stack) dial(ctx context.Context, addr *Addr, cfg *Config) (*Association, error) {
+	a, err := s.connect(ctx, addr, cfg)
+	if err != nil {
+		return nil, &opError{op: "dial", addr: addr.String(), err: err}
+	}
+	return a, nil
+}
+
+func (s *Stack) connect(ctx context.Context, addr *Addr, cfg *Config) (*Association, error) {
+	if err := addr.validPeer(); err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	st := cfg.resolve(s)
+	var port uint16
+	if cfg != nil {
+		port = cfg.LocalPort
+	}
+	a := newAssociation(s, st, port, addr.Port)
+	a.dialed = true
+	if err := a.launch(addr); err != nil {
+		return nil, err
+	}
+	if err := a.await(ctx); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// launch enters the association into the tables and sends the INIT.
+func (a *Association) launch(addr *Addr) error {
+	s, peers := a.stack, addr.targets()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if err := s.demux.reserve(a, peers); err != nil {
+		return err
+	}
+	a.settings.core.Trace = s.trace(a.ourPort, addr)
+	now := time.Now()
+	for {
+		c, err := core.Dial(now, &a.settings.core, core.Endpoint{
+			LocalPort: a.ourPort, PeerPort: a.peerPort,
+			LocalAddrs: scoped(s.specificAddrs(), peers[0].Addr()), PeerAddrs: peers,
+		}, s.keeper.responder)
+		if err != nil {
+			s.demux.remove(a)
+			return err
+		}
+		ok, err := s.demux.activate(a, c.LocalTag())
+		if err != nil {
+			s.demux.remove(a)
+			return err
+		}
+		if ok {
+			a.core = c
+			break
+		}
+		// Another association has this tag: one in four billion. Draw again.
+	}
+	s.count.dialed.Add(1)
+	a.turn(now)
+	return nil
+}
+
+// await waits for the end of the handshake. If ctx ends first, the association is
+// aborted.
+func (a *Association) await(ctx context.Context) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for !a.established && !a.done {
+		if err := a.changed.wait(ctx, &a.mu, &a.stack.waiters, false); err != nil && !a.established && !a.done {
+			a.abort(time.Now(), "dial cancelled")
+			return err
+		}
+	}
+	switch {
+	case a.established && (!a.done || a.err == nil):
+		// It may have ended gracefully by now, with data to read.
+		return nil
+	case a.closed:
+		return net.ErrClosed
+	case a.err == nil:
+		return ErrShutdown
+	}
+	a.stack.log.Debug("dial failed", zap.Stringer("peer", a.remote()), zap.Error(a.err))
+	return a.err
+}
+
+// scoped leaves out the local addresses that a peer at to cannot reach, because
+// they are on loopback or on another link, unless it is there too (RFC 9260
+// §5.1.2; address scoping).
+func scoped(local []netip.Addr, to netip.Addr) []netip.Addr {
+	var out []netip.Addr
+	for _, ip := range local {
+		if ip.IsLoopback() == to.IsLoopback() && ip.IsLinkLocalUnicast() == to.IsLinkLocalUnicast() {
+			out = append(out, ip)
+		}
+	}
+	return out
+}

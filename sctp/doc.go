@@ -1,0 +1,73 @@
+// Package sctp is the Stream Control Transmission Protocol (RFC 9260) in Go: a
+// connection-oriented transport whose associations carry messages, on many
+// streams, between endpoints that may have several addresses. Packets travel in
+// UDP (RFC 6951), so it needs neither a kernel with SCTP nor privileges.
+//
+//	l, err := sctp.Listen("127.0.0.1:5000", nil)
+//	…
+//	a, err := sctp.Dial(ctx, "127.0.0.1:5000", nil)
+//	if err != nil {
+//		return err
+//	}
+//	defer a.Close()
+//	err = a.Send(ctx, &sctp.Message{Stream: 1, Data: []byte("hello")})
+//	reply, err := a.ReceiveMessage(ctx, nil, 64<<10)
+//
+// # Tour
+//
+// A [Stack] owns the UDP sockets and all that lives on them: listeners, each on an
+// SCTP port, and associations. [Dial] and [Listen] open a stack of their own;
+// programs with several associations make one with [NewStack].
+//
+// A [Listener] accepts associations, and is a net.Listener.
+//
+// An [Association] can be used in three ways:
+//
+//   - By messages: [Association.Send], [Association.Receive] and
+//     [Association.ReceiveMessage] work on all streams at once.
+//   - By streams: [Association.OpenStream] and [Association.AcceptStream] give a
+//     [Stream], which has messages of its own order and is a net.Conn.
+//   - As one connection: [Association.Conn] is a net.Conn on stream 0, which is
+//     also what [Listener.Accept] returns; net/http runs over it unchanged.
+//
+// An association ends with [Association.Close] (graceful within Config.Linger, then
+// by an abort), [Association.Shutdown] (graceful, as long as it takes) or
+// [Association.Abort]. There is no half-closed state: once either end has begun a
+// shutdown, neither can send (RFC 9260 §9).
+//
+// Calls that may block take a context, or observe the deadlines of net.Conn. Data
+// that is there beats a context that has ended. Close unblocks everything.
+//
+// [Association.NextEvent] tells about path changes, restarts and other events to who
+// subscribes in [Config]. Who does not still notices all that matters: the errors of
+// calls are io.EOF after a graceful shutdown, else [ErrUnreachable],
+// *[AbortError] or [ErrRestarted], and errors.Is with [ErrReset] covers the ways in
+// which a peer resets an association.
+//
+// # Addresses
+//
+// The text form of an endpoint is IP[/IP…]:PORT[@UDPPORT], see [Addr]. Processes on
+// one host may use the same SCTP port if their stacks have different UDP ports.
+//
+// # Resources
+//
+// A stack runs one goroutine per UDP socket. An association has one timer, no
+// goroutine and little memory while it is idle. What peers can make a stack keep is
+// bounded by StackConfig.MaxAssociations, Config.Backlog and the buffer sizes in
+// Config; a handshake that is not complete costs nothing (RFC 9260 §5.1.3).
+//
+// # What it does not do
+//
+// Dynamic address reconfiguration (RFC 5061), authentication of chunks (RFC 4895),
+// partial reliability (RFC 3758), stream reconfiguration (RFC 6525), message
+// interleaving (RFC 8260) and ECN are not implemented; peers that offer them get
+// the answers that RFC 9260 wants. Nothing is encrypted: run TLS over a Conn or a
+// Stream where that matters.
+//
+// # Map
+//
+//   - sctp/wire: packets, chunks, parameters and error causes as bytes
+//   - sctp/core: the protocol as a state machine without I/O
+//   - sctp/congestion: congestion control
+//   - sctp/carrier and sctp/carrier/udpencap: how packets travel
+package sctp

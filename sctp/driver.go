@@ -1,0 +1,306 @@
+package sctp
+
+import (
+	"errors"
+	"net"
+	"time"
+
+	"github.com/rserpool/rserpool/sctp/carrier"
+	"github.com/rserpool/rserpool/sctp/core"
+	"github.com/rserpool/rserpool/sctp/wire"
+)
+
+// Sizes of the send side. A Transmit is at most 64 KiB (one GSO write), so a
+// buffer with room for two is written when the first is full or nothing is left.
+const (
+	sendBufferSize = 128 << 10
+	maxTransmit    = 64 << 10
+	maxDatagrams   = 64
+)
+
+// sendBuffer collects what one turn sends.
+type sendBuffer struct {
+	data  [sendBufferSize]byte
+	used  int
+	batch [maxDatagrams]carrier.Datagram
+	n     int
+	link  *link
+}
+
+// turn is what follows every input to the machine of a, whether packets, a call
+// or the clock: send what is due, tell who waits, set the timer. The caller holds
+// a.mu and has done the input.
+func (a *Association) turn(now time.Time) {
+	a.transmit(now)
+	for a.core != nil { // a restart takes it away
+		ev, ok := a.core.PollEvent()
+		if !ok {
+			break
+		}
+		a.handleEvent(&ev)
+	}
+	if a.done {
+		return
+	}
+	if a.closed && a.discard(now) {
+		a.transmit(now)
+	}
+	if a.rekey || a.core.LocalTag() != a.tag {
+		a.rekey = false
+		a.stack.demux.rekey(a, a.core.LocalTag(), a.core.PeerAddrs())
+	}
+	a.arm(now)
+}
+
+// transmit writes what the machine has to send.
+func (a *Association) transmit(now time.Time) {
+	s := a.stack
+	sb := s.buffers.Get().(*sendBuffer)
+	segments := s.maxSegments()
+	need := maxTransmit
+	if segments == 1 {
+		need = a.settings.core.MTU
+	}
+	for {
+		if sb.n == maxDatagrams || len(sb.data)-sb.used < need {
+			sb.flush(s)
+		}
+		t, ok := a.core.PollTransmit(now, sb.data[sb.used:sb.used], segments)
+		if !ok {
+			break
+		}
+		sb.add(s, &t)
+	}
+	sb.flush(s)
+	s.buffers.Put(sb)
+}
+
+// add appends a Transmit, which was built into the buffer.
+func (b *sendBuffer) add(s *Stack, t *core.Transmit) {
+	l := s.route(t.Local, t.Remote.Addr())
+	if b.link != l {
+		b.flushTo(s, b.link)
+		b.link = l
+	}
+	b.batch[b.n] = carrier.Datagram{Local: t.Local, Remote: t.Remote, Data: t.Data, SegmentSize: t.SegmentSize, ECN: t.ECN}
+	b.n++
+	b.used += len(t.Data)
+}
+
+// flush writes the batch.
+func (b *sendBuffer) flush(s *Stack) {
+	b.flushTo(s, b.link)
+	b.used = 0
+}
+
+func (b *sendBuffer) flushTo(s *Stack, l *link) {
+	if b.n == 0 {
+		return
+	}
+	packets, bytes := 0, 0
+	for i := range b.batch[:b.n] {
+		packets += b.batch[i].Count()
+		bytes += len(b.batch[i].Data)
+	}
+	s.count.packetsOut.Add(int64(packets))
+	s.count.bytesOut.Add(int64(bytes))
+	// An error means that the carrier is closed: the datagrams are lost, as they
+	// could be on any network.
+	if _, err := l.WriteBatch(b.batch[:b.n]); err != nil {
+		s.count.sendErrors.Add(1)
+	}
+	clear(b.batch[:b.n])
+	b.n = 0
+}
+
+// arm sets the timer of a to the next deadline of its machine. A timer that would
+// fire too early is left alone: deadlines mostly move away (every SACK postpones
+// T3-rtx), and one vain expiry is cheaper than resetting the timer each time.
+func (a *Association) arm(now time.Time) {
+	when, ok := a.core.NextTimeout()
+	if !ok || !a.armed.IsZero() && !a.armed.After(when) {
+		return
+	}
+	a.armed = when
+	left := max(when.Sub(now), 0)
+	if a.timer == nil {
+		a.timer = time.AfterFunc(left, a.onTimer)
+		return
+	}
+	a.timer.Reset(left)
+}
+
+// onTimer is the input of the clock.
+func (a *Association) onTimer() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.armed = time.Time{}
+	if a.done {
+		return
+	}
+	now := time.Now()
+	if when, ok := a.core.NextTimeout(); ok && !when.After(now) {
+		a.core.HandleTimeout(now)
+		a.turn(now)
+		return
+	}
+	a.arm(now)
+}
+
+// inPacket is a received packet on its way to its association.
+type inPacket struct {
+	in   core.Inbound
+	pkt  wire.Packet
+	next int // index of the next packet of the same association, -1 at the end
+}
+
+// run is the packets of one association in a batch, in the order of arrival.
+type run struct {
+	assoc       *Association
+	first, last int
+}
+
+// Limits of one pass through the demux; the memory of a reader follows from them.
+const (
+	readBatch  = 64
+	maxPackets = 512
+	maxRuns    = 32
+)
+
+// reader is the working memory of the goroutine that reads one carrier.
+type reader struct {
+	stack   *Stack
+	link    *link
+	batch   [readBatch]carrier.Datagram
+	packets []inPacket
+	runs    []run
+	strays  []int // packets without an association
+	reply   [maxReply]byte
+	out     [1]carrier.Datagram
+}
+
+// read is the goroutine of a carrier. It ends when the carrier is closed.
+func (s *Stack) read(l *link) {
+	defer s.readers.Done()
+	r := &reader{stack: s, link: l, packets: make([]inPacket, 0, maxPackets)}
+	failures := 0
+	for {
+		n, err := l.ReadBatch(r.batch[:])
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil {
+			// Not final, says the contract of Carrier. Do not spin, though.
+			s.count.readErrors.Add(1)
+			if failures++; failures > 10 {
+				time.Sleep(10 * time.Millisecond)
+			}
+			continue
+		}
+		failures = 0
+		r.deliver(time.Now(), r.batch[:n])
+	}
+}
+
+// deliver handles a batch of datagrams. Packets of one association are handled in
+// one turn.
+func (r *reader) deliver(now time.Time, ds []carrier.Datagram) {
+	for i := range ds {
+		d := &ds[i]
+		for data := range d.Segments() {
+			r.accept(d, data)
+			if len(r.packets) == maxPackets {
+				r.dispatch(now)
+			}
+		}
+	}
+	r.dispatch(now)
+	clear(ds)
+}
+
+// accept parses a packet; packets that are malformed or have a wrong checksum are
+// dropped without an answer (RFC 9260 §6.8).
+func (r *reader) accept(d *carrier.Datagram, data []byte) {
+	c := &r.stack.count
+	c.packetsIn.Add(1)
+	c.bytesIn.Add(int64(len(data)))
+	if ip := d.Remote.Addr(); !ip.IsValid() || ip.IsMulticast() || ip.IsUnspecified() || d.Remote.Port() == 0 {
+		c.malformed.Add(1) // RFC 9260 §8.4 (1)
+		return
+	}
+	pkt, err := wire.Parse(data)
+	switch {
+	case errors.Is(err, wire.ErrChecksum):
+		c.badChecksum.Add(1)
+	case err != nil:
+		c.malformed.Add(1)
+	default:
+		in := core.Inbound{Local: d.Local, Remote: d.Remote, ECN: d.ECN}
+		r.packets = append(r.packets, inPacket{in: in, pkt: pkt, next: -1})
+	}
+}
+
+// dispatch leads the collected packets to their associations, then the strays to
+// the gatekeeper. Strays come last and look again for an association: the first
+// of them may have created it, or a restart may have changed its tag.
+func (r *reader) dispatch(now time.Time) {
+	for from := 0; from < len(r.packets); {
+		from = r.sort(from)
+		for _, run := range r.runs {
+			r.input(now, run)
+		}
+		clear(r.runs)
+	}
+	for _, i := range r.strays {
+		r.stray(now, i)
+	}
+	clear(r.packets)
+	r.packets, r.runs, r.strays = r.packets[:0], r.runs[:0], r.strays[:0]
+}
+
+// sort forms runs of the packets from index on, until there are maxRuns of them,
+// and returns the index of the first packet that it left.
+func (r *reader) sort(from int) int {
+	d := &r.stack.demux
+	r.runs = r.runs[:0]
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+next:
+	for i := from; i < len(r.packets); i++ {
+		p := &r.packets[i]
+		a := d.find(&p.pkt.Header, p.in.Remote)
+		if a == nil {
+			r.strays = append(r.strays, i)
+			continue
+		}
+		for j := len(r.runs) - 1; j >= 0; j-- {
+			if run := &r.runs[j]; run.assoc == a {
+				r.packets[run.last].next, run.last = i, i
+				continue next
+			}
+		}
+		if len(r.runs) == maxRuns {
+			return i
+		}
+		r.runs = append(r.runs, run{a, i, i})
+	}
+	return len(r.packets)
+}
+
+// input is one turn with the packets of a run.
+func (r *reader) input(now time.Time, run run) {
+	a := run.assoc
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for i := run.first; i >= 0; i = r.packets[i].next {
+		if a.done {
+			r.strays = append(r.strays, i)
+			continue
+		}
+		p := &r.packets[i]
+		a.handlePacket(now, p)
+	}
+	if !a.done {
+		a.turn(now)
+	}
+}

@@ -1,0 +1,159 @@
+package sctp
+
+import (
+	"errors"
+	"net"
+	"strings"
+
+	"github.com/rserpool/rserpool/sctp/core"
+	"github.com/rserpool/rserpool/sctp/wire"
+)
+
+// Errors of calls that leave the association as it is.
+var (
+	// ErrWouldBlock is what TrySend returns while the send buffer is full.
+	ErrWouldBlock = core.ErrWouldBlock
+	// ErrMessageTooLarge is a message above Config.MaxMessageSize, or above the
+	// limit that a call that receives was given.
+	ErrMessageTooLarge = core.ErrMessageTooLarge
+	// ErrEmptyMessage is a message without data; SCTP has none (RFC 9260 §3.3.1).
+	ErrEmptyMessage = core.ErrEmptyMessage
+	// ErrInvalidStream is a stream identifier that the association does not have.
+	ErrInvalidStream = core.ErrInvalidStream
+	// ErrNoStream is OpenStream when all streams are open.
+	ErrNoStream = errors.New("sctp: all streams are in use")
+	// ErrStreamOpen is Stream for an identifier whose Stream is still open.
+	ErrStreamOpen = errors.New("sctp: stream is already open")
+)
+
+// Errors of Dial and Listen.
+var (
+	// ErrAssociationExists is a Dial between endpoints that have an association
+	// already; two endpoints have no more than one (RFC 9260 §1.3).
+	ErrAssociationExists = errors.New("sctp: an association with this peer exists")
+	// ErrTooManyAssociations is a Dial beyond StackConfig.MaxAssociations.
+	ErrTooManyAssociations = errors.New("sctp: too many associations")
+	// ErrPortInUse is a Listen on an SCTP port that has a listener.
+	ErrPortInUse = errors.New("sctp: port is in use")
+	// ErrNoPort says that no ephemeral SCTP port is left.
+	ErrNoPort = errors.New("sctp: no free port")
+	// ErrNotLocal is a Listen on an address that the stack is not bound to.
+	ErrNotLocal = errors.New("sctp: not an address of the stack")
+)
+
+// Errors that tell how an association ended. An *AbortError is another one, and
+// io.EOF what calls that receive return after a graceful shutdown by the peer.
+var (
+	// ErrShutdown is sending after either end began a graceful shutdown, which has
+	// no half-closed state (RFC 9260 §9).
+	ErrShutdown = errors.New("sctp: association was shut down")
+	// ErrUnreachable: the peer did not answer for too long (RFC 9260 §8.1, for Dial
+	// §5.1.4). Its Timeout method returns true.
+	ErrUnreachable error = &timeoutError{"peer unreachable"}
+	// ErrShutdownTimeout: the peer did not complete a graceful shutdown in time
+	// (RFC 9260 §9.2). Its Timeout method returns true.
+	ErrShutdownTimeout error = &timeoutError{"shutdown timed out"}
+	// ErrReset is matched, with errors.Is, by an *AbortError from the peer and by
+	// ErrRestarted: the association is gone and so may be data.
+	ErrReset = errors.New("sctp: association reset by peer")
+	// ErrRestarted: the peer lost the association and set up a new one in its
+	// place (RFC 9260 §5.2.4 action A). The new one comes out of Accept, if the
+	// port has a listener. With EventAssoc in Config.Events the association goes
+	// on instead, and NextEvent reports the restart.
+	ErrRestarted error = &restartError{}
+)
+
+// AbortError is the end of an association by an ABORT chunk (RFC 9260 §9.1).
+type AbortError struct {
+	Local  bool    // sent by this end
+	Causes []Cause // as in the chunk, possibly none
+}
+
+// Cause is an error cause of an ABORT or ERROR chunk (RFC 9260 §3.3.10).
+type Cause = wire.Cause
+
+// Error names the sender and the first cause.
+func (e *AbortError) Error() string {
+	s := "sctp: abort"
+	if !e.Local {
+		s += " from peer"
+	}
+	if len(e.Causes) > 0 {
+		s += ": " + e.Causes[0].Code.String()
+	}
+	return s
+}
+
+// Reason returns the upper layer abort reason that the application gave to Abort,
+// if there is one (RFC 9260 §3.3.10.12).
+func (e *AbortError) Reason() []byte {
+	for _, c := range e.Causes {
+		if c.Code == wire.CauseUserAbort {
+			return c.Info
+		}
+	}
+	return nil
+}
+
+// Is says that an abort by the peer is an ErrReset.
+func (e *AbortError) Is(target error) bool { return target == ErrReset && !e.Local }
+
+// timeoutError is a net.Error with Timeout.
+type timeoutError struct{ what string }
+
+func (e *timeoutError) Error() string   { return "sctp: " + e.what }
+func (e *timeoutError) Timeout() bool   { return true }
+func (e *timeoutError) Temporary() bool { return false }
+
+type restartError struct{}
+
+func (*restartError) Error() string        { return "sctp: peer restarted" }
+func (*restartError) Is(target error) bool { return target == ErrReset }
+
+// opError says what failed on what address.
+type opError struct {
+	op, addr string
+	err      error
+}
+
+var _ net.Error = (*opError)(nil)
+
+func (e *opError) Error() string {
+	return "sctp: " + e.op + " " + e.addr + ": " + strings.TrimPrefix(e.err.Error(), "sctp: ")
+}
+func (e *opError) Unwrap() error { return e.err }
+
+// Timeout is that of the cause.
+func (e *opError) Timeout() bool {
+	var t interface{ Timeout() bool }
+	return errors.As(e.err, &t) && t.Timeout()
+}
+
+// Temporary is part of net.Error.
+func (e *opError) Temporary() bool { return false }
+
+// publicError translates why the machine says that an association ended. Nil is a
+// graceful end.
+func publicError(err error) error {
+	var abort *core.AbortError
+	switch {
+	case err == nil, errors.Is(err, core.ErrClosed):
+		return nil
+	case errors.Is(err, core.ErrTimeout):
+		return ErrUnreachable
+	case errors.Is(err, core.ErrShutdownTimeout):
+		return ErrShutdownTimeout
+	case errors.As(err, &abort):
+		return &AbortError{Local: abort.Local, Causes: causes(abort.Causes)}
+	}
+	return err
+}
+
+// causes copies raw error causes.
+func causes(raw []byte) []Cause {
+	var cs []Cause
+	for c := range wire.Causes(append([]byte(nil), raw...)) {
+		cs = append(cs, c)
+	}
+	return cs
+}

@@ -1,0 +1,143 @@
+package sctp
+
+import (
+	"sync"
+	"time"
+
+	"github.com/rserpool/rserpool/sctp/carrier"
+	"github.com/rserpool/rserpool/sctp/core"
+	"github.com/rserpool/rserpool/sctp/wire"
+)
+
+// maxReply bounds the one packet that may answer a packet out of the blue. The
+// largest is an INIT ACK; nothing the peer sends makes it longer than a packet.
+const maxReply = 2048
+
+// gatekeeper answers packets that belong to no association. It keeps no state for
+// them, only its keys and what the rate limits need.
+type gatekeeper struct {
+	mu        sync.Mutex
+	responder *core.Responder
+	inits     bucket // INIT ACK
+	replies   bucket // ABORT, SHUTDOWN COMPLETE
+}
+
+func (k *gatekeeper) init(r *core.Responder, cfg *StackConfig) {
+	k.responder = r
+	k.inits.rate = float64(max(cfg.MaxInitRate, 0))
+	k.replies.rate = float64(cfg.MaxReplyRate)
+}
+
+// bucket is a token bucket that holds the tokens of one second. A rate of zero
+// means no limit, a negative one that nothing passes.
+type bucket struct {
+	rate   float64 // tokens per second
+	tokens float64
+	last   time.Time
+}
+
+// take takes a token if there is one.
+func (b *bucket) take(now time.Time) bool {
+	switch {
+	case b.rate == 0:
+		return true
+	case b.rate < 0:
+		return false
+	case b.last.IsZero():
+		b.tokens = b.rate
+	default:
+		b.tokens = min(b.rate, b.tokens+b.rate*max(now.Sub(b.last), 0).Seconds())
+	}
+	b.last = now
+	if b.tokens < 1 {
+		return false
+	}
+	b.tokens--
+	return true
+}
+
+// handshake says whether a packet involves the keys of the responder, inside an
+// association too: an INIT or a COOKIE ECHO is the first chunk (RFC 9260 §6.10).
+func handshake(pkt *wire.Packet) bool {
+	t := pkt.First().Type()
+	return t == wire.TypeInit || t == wire.TypeCookieEcho
+}
+
+// stray handles a packet that had no association when it was sorted.
+func (r *reader) stray(now time.Time, i int) {
+	p := &r.packets[i]
+	p.next = -1
+	s := r.stack
+	if a := s.demux.lookup(&p.pkt.Header, p.in.Remote); a != nil {
+		r.input(now, run{a, i, i})
+		return
+	}
+	l := s.demux.listener(p.pkt.DstPort, p.in.Local)
+	switch p.pkt.First().Type() {
+	case wire.TypeCookieEcho:
+		r.cookie(now, p, l)
+	case wire.TypeInit:
+		r.answer(now, p, l, &s.keeper.inits)
+	default:
+		r.answer(now, p, l, &s.keeper.replies)
+	}
+}
+
+// answer sends what the responder has to say to a packet, within a limit.
+func (r *reader) answer(now time.Time, p *inPacket, l *Listener, limit *bucket) {
+	s := r.stack
+	s.count.strays.Add(1)
+	k := &s.keeper
+	k.mu.Lock()
+	t, _ := k.responder.HandlePacket(now, p.in, p.pkt, l.listening(), r.reply[:0])
+	pass := t.Data == nil || limit.take(now)
+	k.mu.Unlock()
+	if t.Data == nil {
+		return
+	}
+	if !pass {
+		s.count.limited.Add(1)
+		return
+	}
+	r.send(&t)
+}
+
+// cookie lets an association in whose COOKIE ECHO is valid, if there is room for
+// it. Otherwise nothing is said: the peer repeats its COOKIE ECHO.
+func (r *reader) cookie(now time.Time, p *inPacket, l *Listener) {
+	s := r.stack
+	if l == nil {
+		r.answer(now, p, nil, &s.keeper.replies)
+		return
+	}
+	if s.demux.full() || !l.reserve() {
+		s.count.refused.Add(1)
+		return
+	}
+	k := &s.keeper
+	k.mu.Lock()
+	t, c := k.responder.HandlePacket(now, p.in, p.pkt, l.listening(), r.reply[:0])
+	pass := t.Data == nil || k.replies.take(now) // a Stale Cookie error
+	k.mu.Unlock()
+	if c != nil {
+		l.enter(now, c)
+		return
+	}
+	l.unreserve()
+	s.count.strays.Add(1)
+	if t.Data != nil && pass {
+		r.send(&t)
+	}
+}
+
+// send writes one packet where the packet that it answers came from.
+func (r *reader) send(t *core.Transmit) {
+	c := &r.stack.count
+	c.replies.Add(1)
+	c.packetsOut.Add(1)
+	c.bytesOut.Add(int64(len(t.Data)))
+	r.out[0] = carrier.Datagram{Local: t.Local, Remote: t.Remote, Data: t.Data, ECN: t.ECN}
+	if _, err := r.link.WriteBatch(r.out[:]); err != nil {
+		c.sendErrors.Add(1)
+	}
+}

@@ -1,0 +1,66 @@
+package sctp
+
+import (
+	"sync/atomic"
+
+	"github.com/rserpool/rserpool/sctp/core"
+)
+
+// Stats is the counters of an association, modelled on RFC 3873.
+type Stats = core.Stats
+
+// PathInfo is what is known of one address of the peer.
+type PathInfo = core.PathInfo
+
+// PathState is the reachability of a peer address (RFC 9260 §5.4, §8.2).
+type PathState = core.PathState
+
+// States of a path.
+const (
+	PathUnconfirmed       = core.PathUnconfirmed
+	PathActive            = core.PathActive
+	PathInactive          = core.PathInactive
+	PathPotentiallyFailed = core.PathPotentiallyFailed
+)
+
+// StackStats is the counters of a stack.
+type StackStats struct {
+	Associations int // alive now, handshakes of Dial included
+
+	PacketsIn, PacketsOut int64 // SCTP packets
+	BytesIn, BytesOut     int64 // in SCTP packets
+	SendErrors            int64 // batches that met a closed carrier
+	ReadErrors            int64 // errors of a carrier that were not final
+
+	BadChecksum int64 // packets dropped for a wrong CRC32c (RFC 9260 §6.8)
+	Malformed   int64 // packets dropped as not well-formed, or from no unicast address
+	Strays      int64 // packets of no association: handshakes, RFC 9260 §8.4
+	Replies     int64 // answers to these
+	RateLimited int64 // answers suppressed by MaxInitRate and MaxReplyRate
+	Refused     int64 // handshakes not completed for lack of room
+
+	Dialed   int64 // associations that Dial began
+	Accepted int64 // associations that came in
+	Closed   int64 // ended gracefully
+	Failed   int64 // ended otherwise
+}
+
+// stackCounters is StackStats while it is being counted.
+type stackCounters struct {
+	packetsIn, packetsOut, bytesIn, bytesOut, sendErrors, readErrors atomic.Int64
+	badChecksum, malformed, strays, replies, limited, refused        atomic.Int64
+	dialed, accepted, closed, failed                                 atomic.Int64
+}
+
+func (c *stackCounters) snapshot() StackStats {
+	return StackStats{
+		PacketsIn: c.packetsIn.Load(), PacketsOut: c.packetsOut.Load(),
+		BytesIn: c.bytesIn.Load(), BytesOut: c.bytesOut.Load(),
+		SendErrors: c.sendErrors.Load(), ReadErrors: c.readErrors.Load(),
+		BadChecksum: c.badChecksum.Load(), Malformed: c.malformed.Load(),
+		Strays: c.strays.Load(), Replies: c.replies.Load(),
+		RateLimited: c.limited.Load(), Refused: c.refused.Load(),
+		Dialed: c.dialed.Load(), Accepted: c.accepted.Load(),
+		Closed: c.closed.Load(), Failed: c.failed.Load(),
+	}
+}
