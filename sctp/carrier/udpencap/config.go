@@ -1,0 +1,32 @@
+package udpencap
+
+// DefaultPort is the UDP port registered for SCTP (RFC 6951 §5.1).
+const DefaultPort = 9899
+
+// defaultBuffer is the size in bytes asked for the kernel's buffers: at 10 Gbit/s
+// it holds three milliseconds.
+const defaultBuffer = 4 << 20
+
+// Config tunes a Socket. The zero value and nil are good for general use. It must
+// not be changed while it is in use; it may be shared.
+type Config struct {
+	// RecvBuffer is the size in bytes of the kernel's receive buffer. The kernel
+	// may give less. 0 means 4 MiB, negative leaves it as the system has it.
+	RecvBuffer int
+	// SendBuffer is the size in bytes of the kernel's send buffer, as RecvBuffer.
+	SendBuffer int
+	// DisableGSO sends each packet as a datagram of its own.
+	DisableGSO bool
+	// DisableGRO receives each datagram on its own.
+	DisableGRO bool
+	// DisableBatch moves one datagram per system call.
+	DisableBatch bool
+}
+
+// bufferSize returns the size to ask for, 0 for none.
+func bufferSize(configured int) int {
+	if configured == 0 {
+		return defaultBuffer
+	}
+	return max(configured, 0)
+}

@@ -1,0 +1,122 @@
+package udpencap
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"syscall"
+)
+
+// portTries is how often ListenAll looks for a port that is free on all
+// addresses.
+const portTries = 32
+
+// Listen binds a UDP socket to one address. "[::]" stands for all addresses of
+// both families where the system allows that (else for those that it has),
+// "0.0.0.0" for all IPv4 addresses. Port 0 takes a free one. A nil Config is the
+// same as an empty one.
+func Listen(addr netip.AddrPort, cfg *Config) (*Socket, error) {
+	return bind(addr, false, cfg)
+}
+
+// ListenAll binds a socket to each of several addresses, all with the same UDP
+// port, since a stack has only one (RFC 6951 §5.1): ports that differ are an
+// error, except that those of 0 follow the others. If all are 0, one that is free
+// on all addresses is chosen. "[::]" next to an IPv4 address stands for the IPv6
+// addresses only.
+func ListenAll(addrs []netip.AddrPort, cfg *Config) ([]*Socket, error) {
+	port, err := commonPort(addrs)
+	if err != nil {
+		return nil, err
+	}
+	for range portTries - 1 {
+		socks, err := bindAll(addrs, port, cfg)
+		if err == nil || port != 0 || len(addrs) < 2 || !errors.Is(err, syscall.EADDRINUSE) {
+			return socks, err
+		}
+	}
+	return bindAll(addrs, port, cfg)
+}
+
+// commonPort returns the port that all addresses share, 0 if none has one.
+func commonPort(addrs []netip.AddrPort) (uint16, error) {
+	if len(addrs) == 0 {
+		return 0, errors.New("udpencap: no address to listen on")
+	}
+	var port uint16
+	for _, a := range addrs {
+		switch p := a.Port(); {
+		case p == 0 || p == port:
+		case port == 0:
+			port = p
+		default:
+			return 0, fmt.Errorf("udpencap: two UDP ports, %d and %d, for one stack", port, p)
+		}
+	}
+	return port, nil
+}
+
+// bindAll binds all addresses to port, or to the port that the first one gets.
+func bindAll(addrs []netip.AddrPort, port uint16, cfg *Config) ([]*Socket, error) {
+	v6only := false
+	for _, a := range addrs {
+		v6only = v6only || a.Addr().Unmap().Is4()
+	}
+	socks := make([]*Socket, 0, len(addrs))
+	for _, a := range addrs {
+		s, err := bind(netip.AddrPortFrom(a.Addr(), port), v6only, cfg)
+		if err != nil {
+			for _, s := range socks {
+				_ = s.Close()
+			}
+			return nil, err
+		}
+		socks = append(socks, s)
+		port = s.local.Port()
+	}
+	return socks, nil
+}
+
+func bind(addr netip.AddrPort, v6only bool, cfg *Config) (*Socket, error) {
+	if !addr.Addr().IsValid() {
+		return nil, errors.New("udpencap: invalid address")
+	}
+	conn, err := listenUDP(addr, v6only, net.ListenUDP)
+	if err != nil {
+		return nil, fmt.Errorf("udpencap: %w", err)
+	}
+	if cfg == nil {
+		cfg = &Config{}
+	}
+	s, err := newSocket(conn, cfg)
+	if err != nil {
+		_ = conn.Close()
+		return nil, fmt.Errorf("udpencap: %w", err)
+	}
+	return s, nil
+}
+
+// listenUDP opens the socket by means of listen, which is net.ListenUDP. That one
+// makes a dual-stack socket of an unspecified address with network "udp", and of
+// nothing else.
+func listenUDP(addr netip.AddrPort, v6only bool,
+	listen func(string, *net.UDPAddr) (*net.UDPConn, error)) (*net.UDPConn, error) {
+	ip := addr.Addr().Unmap()
+	network := "udp6"
+	switch {
+	case ip.Is4():
+		network = "udp4"
+	case ip == netip.IPv6Unspecified() && !v6only:
+		network = "udp"
+	}
+	conn, err := listen(network, net.UDPAddrFromAddrPort(netip.AddrPortFrom(ip, addr.Port())))
+	if network == "udp" && (errors.Is(err, syscall.EAFNOSUPPORT) || errors.Is(err, syscall.EADDRNOTAVAIL)) {
+		// A host without IPv6: all addresses are then the IPv4 ones.
+		any4 := netip.AddrPortFrom(netip.IPv4Unspecified(), addr.Port())
+		if conn4, err4 := listen("udp4", net.UDPAddrFromAddrPort(any4)); err4 == nil {
+			return conn4, nil
+		}
+	}
+	return conn, err
+}

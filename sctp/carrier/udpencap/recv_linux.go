@@ -1,0 +1,170 @@
+package udpencap
+
+import (
+	"encoding/binary"
+	"net"
+	"net/netip"
+	"strconv"
+	"syscall"
+	"unsafe"
+
+	"github.com/rserpool/rserpool/sctp/carrier"
+)
+
+// readBatch is how many datagrams, or runs, one recvmmsg returns at most. With
+// buffers of 64 KiB that makes 1 MiB per socket, of which only what was used once
+// is resident: the kernel fills the buffers from the front.
+const readBatch = 16
+
+// sockaddrLen is the size in bytes of a struct sockaddr_in6, the larger one.
+const sockaddrLen = syscall.SizeofSockaddrInet6
+
+// mmsghdr is struct mmsghdr of recvmmsg(2).
+type mmsghdr struct {
+	hdr    syscall.Msghdr
+	length uint32
+}
+
+// batchReader receives with recvmmsg. It calls it by itself, because the batch
+// call of golang.org/x/net allocates a net.UDPAddr for each datagram.
+type batchReader struct {
+	s     *Socket
+	conn  syscall.RawConn
+	inbox *inbox
+	call  func(fd uintptr) bool // r.recv, bound once
+	want  int                   // argument of the call
+	got   int                   // results of the call
+	errno syscall.Errno
+	zones map[uint32]string // names of interfaces, for link-local addresses
+}
+
+// inbox is the memory for one recvmmsg.
+type inbox struct {
+	messages [readBatch]mmsghdr
+	vectors  [readBatch]syscall.Iovec
+	names    [readBatch][sockaddrLen]byte
+	controls [readBatch][controlSpace]byte
+	data     []byte
+}
+
+func newBatchReader(s *Socket) (*batchReader, error) {
+	conn, err := s.conn.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	r := &batchReader{s: s, conn: conn, zones: make(map[uint32]string)}
+	r.call = r.recv
+	return r, nil
+}
+
+// newInbox allocates the memory, which a socket needs with its first read.
+func newInbox() *inbox {
+	b := &inbox{data: make([]byte, readBatch*bufferLen)}
+	for i := range b.messages {
+		b.vectors[i].Base = &b.data[i*bufferLen]
+		b.vectors[i].SetLen(bufferLen)
+		h := &b.messages[i].hdr
+		h.Name, h.Control = &b.names[i][0], &b.controls[i][0]
+		h.Iov, h.Iovlen = &b.vectors[i], 1
+	}
+	return b
+}
+
+// read implements reader.
+func (r *batchReader) read(ds []carrier.Datagram) (int, error) {
+	if r.inbox == nil {
+		r.inbox = newInbox()
+	}
+	var pause backoff
+	for {
+		r.want = min(len(ds), readBatch)
+		r.inbox.reset(r.want)
+		if err := r.conn.Read(r.call); err != nil {
+			return 0, err // closed: no deadline is ever set
+		}
+		if r.errno != 0 {
+			r.s.count.readErrors.Add(1)
+			pause.wait()
+			continue
+		}
+		if n := r.take(ds); n > 0 {
+			return n, nil
+		}
+	}
+}
+
+// reset prepares the first n messages for the call, which overwrites these fields.
+func (b *inbox) reset(n int) {
+	for i := range b.messages[:n] {
+		h := &b.messages[i].hdr
+		h.Namelen, h.Flags = sockaddrLen, 0
+		h.SetControllen(controlSpace)
+	}
+}
+
+// recv runs in the netpoller: false makes it wait until fd is readable.
+func (r *batchReader) recv(fd uintptr) bool {
+	for {
+		n, _, errno := syscall.Syscall6(syscall.SYS_RECVMMSG, fd,
+			uintptr(unsafe.Pointer(&r.inbox.messages)), uintptr(r.want), 0, 0, 0)
+		switch errno {
+		case syscall.EINTR:
+			continue
+		case syscall.EAGAIN:
+			return false
+		}
+		r.got, r.errno = int(n), errno
+		return true
+	}
+}
+
+// take hands out what the call returned.
+func (r *batchReader) take(ds []carrier.Datagram) int {
+	n := 0
+	for i := range r.got {
+		h := &r.inbox.messages[i].hdr
+		from, ok := r.address(r.inbox.names[i][:min(int(h.Namelen), sockaddrLen)])
+		if h.Flags&truncated != 0 || !ok {
+			r.s.count.truncated.Add(1)
+			continue
+		}
+		start, length := i*bufferLen, int(r.inbox.messages[i].length)
+		data := r.inbox.data[start : start+length : start+length]
+		oob := r.inbox.controls[i][:min(uint64(h.Controllen), controlSpace)]
+		ds[n] = r.s.datagram(data, from, r.s.parseControl(oob))
+		n++
+	}
+	return n
+}
+
+// address reads a struct sockaddr.
+func (r *batchReader) address(b []byte) (netip.AddrPort, bool) {
+	if len(b) < syscall.SizeofSockaddrInet4 {
+		return netip.AddrPort{}, false
+	}
+	port := binary.BigEndian.Uint16(b[2:])
+	switch family := binary.NativeEndian.Uint16(b); {
+	case family == syscall.AF_INET:
+		return netip.AddrPortFrom(netip.AddrFrom4([4]byte(b[4:])), port), true
+	case family == syscall.AF_INET6 && len(b) >= syscall.SizeofSockaddrInet6:
+		ip := netip.AddrFrom16([16]byte(b[8:])).Unmap()
+		if scope := binary.NativeEndian.Uint32(b[24:]); scope != 0 {
+			ip = ip.WithZone(r.zone(scope))
+		}
+		return netip.AddrPortFrom(ip, port), true
+	}
+	return netip.AddrPort{}, false
+}
+
+// zone returns the name of a network interface.
+func (r *batchReader) zone(index uint32) string {
+	name, ok := r.zones[index]
+	if !ok {
+		name = strconv.Itoa(int(index))
+		if ifi, err := net.InterfaceByIndex(int(index)); err == nil {
+			name = ifi.Name
+		}
+		r.zones[index] = name
+	}
+	return name
+}

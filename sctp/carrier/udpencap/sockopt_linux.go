@@ -1,0 +1,62 @@
+package udpencap
+
+import (
+	"net"
+	"syscall"
+)
+
+// probe switches on what the kernel can do and cfg allows.
+func (s *Socket) probe(cfg *Config) error {
+	raw, err := s.conn.SyscallConn()
+	if err != nil {
+		return err
+	}
+	return raw.Control(func(fd uintptr) {
+		s.enableControl(int(fd))
+		s.gso.Store(!cfg.DisableGSO && probeGSO(int(fd)))
+		s.gro = !cfg.DisableGRO && enableGRO(int(fd))
+	})
+}
+
+// enableControl asks for the control data of received datagrams. A kernel that
+// refuses leaves the local address or the ECN bits unknown.
+func (s *Socket) enableControl(fd int) {
+	// Also dual-stack sockets receive the TOS of IPv4 datagrams at this level.
+	_ = syscall.SetsockoptInt(fd, syscall.IPPROTO_IP, syscall.IP_RECVTOS, 1)
+	unspecified := s.local.Addr().IsUnspecified()
+	if s.is4() {
+		if unspecified {
+			_ = syscall.SetsockoptInt(fd, syscall.IPPROTO_IP, syscall.IP_PKTINFO, 1)
+		}
+		return
+	}
+	_ = syscall.SetsockoptInt(fd, syscall.IPPROTO_IPV6, ipv6RecvTClass, 1)
+	if unspecified {
+		_ = syscall.SetsockoptInt(fd, syscall.IPPROTO_IPV6, syscall.IPV6_RECVPKTINFO, 1)
+	}
+}
+
+// setBuffers asks for kernel buffers of recv and send bytes; 0 leaves one alone.
+// What the system-wide limits (net.core.rmem_max, wmem_max) cut off, it tries to
+// get with the privilege to exceed them.
+func setBuffers(conn *net.UDPConn, recv, send int) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return
+	}
+	_ = raw.Control(func(fd uintptr) {
+		setBuffer(int(fd), syscall.SO_RCVBUF, syscall.SO_RCVBUFFORCE, recv)
+		setBuffer(int(fd), syscall.SO_SNDBUF, syscall.SO_SNDBUFFORCE, send)
+	})
+}
+
+func setBuffer(fd, option, force, size int) {
+	if size == 0 {
+		return
+	}
+	_ = syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, option, size)
+	// The kernel reports twice the usable size (socket(7)).
+	if got, err := syscall.GetsockoptInt(fd, syscall.SOL_SOCKET, option); err == nil && got < 2*size {
+		_ = syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, force, size)
+	}
+}

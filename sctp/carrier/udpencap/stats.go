@@ -1,0 +1,73 @@
+package udpencap
+
+import (
+	"errors"
+	"sync/atomic"
+	"syscall"
+
+	"github.com/rserpool/rserpool/sctp/carrier"
+)
+
+// Stats are counters of a Socket since its creation. Segments of a run that
+// travelled as one count as datagrams of their own.
+type Stats struct {
+	Received      uint64 // datagrams handed out
+	ReceivedBytes uint64 // their payload
+	Reads         uint64 // ReadBatch calls that returned datagrams
+	ReadErrors    uint64 // errors of the receiving system call, all of them survived
+	Truncated     uint64 // datagrams dropped because they or their control data were cut
+
+	Sent         uint64 // datagrams that the kernel took
+	SentBytes    uint64 // their payload
+	Dropped      uint64 // datagrams that the kernel refused
+	TooBig       uint64 // those of Dropped that were refused because of their size (EMSGSIZE)
+	GSOFallbacks uint64 // runs that were sent again one by one because GSO failed
+
+	GSO bool // segmentation offload is in use
+	GRO bool // receive offload is in use
+}
+
+// counters are the atomic form of Stats.
+type counters struct {
+	received, receivedBytes, reads, readErrors, truncated atomic.Uint64
+	sent, sentBytes, dropped, tooBig, gsoFallbacks        atomic.Uint64
+}
+
+// Stats returns the counters. The single values are exact, but not taken at one
+// instant.
+func (s *Socket) Stats() Stats {
+	c := &s.count
+	return Stats{
+		Received: c.received.Load(), ReceivedBytes: c.receivedBytes.Load(), Reads: c.reads.Load(),
+		ReadErrors: c.readErrors.Load(), Truncated: c.truncated.Load(),
+		Sent: c.sent.Load(), SentBytes: c.sentBytes.Load(), Dropped: c.dropped.Load(),
+		TooBig: c.tooBig.Load(), GSOFallbacks: c.gsoFallbacks.Load(),
+		GSO: s.gso.Load(), GRO: s.gro,
+	}
+}
+
+// read counts what a ReadBatch returns.
+func (c *counters) read(ds []carrier.Datagram) {
+	datagrams, bytes := 0, 0
+	for i := range ds {
+		datagrams += ds[i].Count()
+		bytes += len(ds[i].Data)
+	}
+	c.received.Add(uint64(datagrams))
+	c.receivedBytes.Add(uint64(bytes))
+	c.reads.Add(1)
+}
+
+// write counts datagrams that the kernel took.
+func (c *counters) write(datagrams, bytes int) {
+	c.sent.Add(uint64(datagrams))
+	c.sentBytes.Add(uint64(bytes))
+}
+
+// drop counts datagrams that it refused because of err.
+func (c *counters) drop(datagrams int, err error) {
+	c.dropped.Add(uint64(datagrams))
+	if errors.Is(err, syscall.EMSGSIZE) {
+		c.tooBig.Add(uint64(datagrams))
+	}
+}
