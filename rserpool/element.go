@@ -97,8 +97,8 @@ func (e PoolElement) String() string {
 	return s
 }
 
-// PoolElement reads a Pool Element parameter. A missing policy is RoundRobin, the
-// default policy (RFC 5356 §4.1.1).
+// PoolElement reads a Pool Element parameter. The policy must be there (RFC 5354
+// §3.10 counts it in the length), the ASAP transport need not.
 func (p *ParamReader) PoolElement() PoolElement {
 	var n ParamReader
 	if _, ok := p.enter(&n, ParamPoolElement); !ok {
@@ -109,10 +109,7 @@ func (p *ParamReader) PoolElement() PoolElement {
 		Home:   RegistrarID(n.U32()),
 		Life:   n.U32(),
 		User:   n.Transport(),
-		Policy: Policy{Type: RoundRobin},
-	}
-	if n.NextIs(ParamPolicy) {
-		e.Policy = n.Policy()
+		Policy: n.Policy(),
 	}
 	if n.NextIsTransport() {
 		t := n.SCTPTransport()

@@ -56,7 +56,8 @@ func EndMessage(b []byte, start int) []byte {
 //
 // The length field may count the padding of the last parameter, as rsplib does,
 // or not, as RFC 5354 §4 says, and the padding bytes themselves may be missing in
-// both cases. Anything else behind the message is an error. With an
+// both cases. Anything else behind the message is an error, and so is a message of
+// more than MaxMessage bytes: it could not be written again. With an
 // error the reader is nil and the error's type is *Error.
 func OpenMessage(b []byte) (Header, *ParamReader, error) {
 	r := tlv.NewReader(b)
@@ -68,6 +69,8 @@ func OpenMessage(b []byte) (Header, *ParamReader, error) {
 	switch missing := n - len(b); {
 	case n < tlv.HeaderLen, -missing > tlv.Pad(n):
 		return h, nil, &Error{Kind: KindLength, Message: h.Type}
+	case n > MaxMessage && missing <= 0:
+		return h, nil, &Error{Kind: KindLimit, Message: h.Type}
 	case missing > 3, missing > 0 && tlv.Pad(n) != 0:
 		return h, nil, &Error{Kind: KindTruncated, Message: h.Type}
 	}

@@ -84,6 +84,9 @@ func (p *ParamReader) Report() Report { return *p.report }
 
 // U16 reads a fixed field of two bytes; 0 after an error.
 func (p *ParamReader) U16() uint16 {
+	if p.err != nil {
+		return 0
+	}
 	v := p.r.U16()
 	p.check()
 	return v
@@ -91,6 +94,9 @@ func (p *ParamReader) U16() uint16 {
 
 // U32 reads a fixed field of four bytes; 0 after an error.
 func (p *ParamReader) U32() uint32 {
+	if p.err != nil {
+		return 0
+	}
 	v := p.r.U32()
 	p.check()
 	return v
