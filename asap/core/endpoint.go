@@ -32,8 +32,11 @@ type Endpoint struct {
 // soon as it has a registration, a request or a report for one.
 func New(cfg *Config) (*Endpoint, error) {
 	e := &Endpoint{cfg: *cfg, profile: cfg.Profile}
-	if e.profile.Request == 0 {
+	if e.profile == (Profile{}) {
 		e.profile = ProfileFast
+	}
+	if err := e.profile.validate(); err != nil {
+		return nil, err
 	}
 	var err error
 	if e.rnd, err = cfg.source(); err != nil {
@@ -109,6 +112,10 @@ func (e *Endpoint) HandleLost(now time.Time, id LinkID, err error) {
 	case l == e.links.home:
 		l.failed(now)
 		e.homeLost(now, err)
+		if !l.proven {
+			e.requestsUnreachable(now)
+			e.memberUnreachable()
+		}
 	case l.state == linkDialing:
 		l.failed(now)
 		e.dialMore(now)

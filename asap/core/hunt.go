@@ -99,19 +99,22 @@ func (e *Endpoint) roundFailed(now time.Time) {
 	if e.links.home != nil {
 		return // nobody better than the home registrar; its own timers decide
 	}
-	e.countFailure(now)
-}
-
-// countFailure counts an attempt at finding a registrar that came to nothing, for
-// all that wait for one, and sets the time before which there is no other.
-func (e *Endpoint) countFailure(now time.Time) {
-	e.hunt.failed++
-	pause := Backoff{Min: e.profile.RetryMin, Max: e.profile.RetransMax}.Pause(e.hunt.failed, e.rnd)
-	e.hunt.resume = now.Add(pause)
+	e.pause(now)
 	e.requestsUnreachable(now)
 	e.memberUnreachable()
+	if e.needsHome() {
+		e.startHunt(now) // after the pause
+	}
+}
+
+// pause sets the time before which there is no further round: the more failures
+// in a row the later.
+func (e *Endpoint) pause(now time.Time) {
+	e.hunt.failed++
+	d := Backoff{Min: e.profile.RetryMin, Max: e.profile.RetransMax}.Pause(e.hunt.failed, e.rnd)
+	e.hunt.resume = now.Add(d)
 	if t := e.cfg.Trace; t != nil && t.HuntFailed != nil {
-		t.HuntFailed(e.hunt.failed, pause)
+		t.HuntFailed(e.hunt.failed, d)
 	}
 }
 
@@ -156,12 +159,12 @@ func (e *Endpoint) homeLost(now time.Time, err error) {
 	e.memberHomeChanged(false)
 	e.events.push(Event{Kind: EventHomeLost, Link: l.id, Server: l.server, Registrar: l.at, Err: err})
 	if l.proven && now.Sub(l.since) >= e.profile.Hunt {
-		e.hunt.failed = 0
-		return
+		e.hunt.failed, e.hunt.resume = 0, time.Time{}
+	} else {
+		// It took the association and was of no use, or not for long. If that
+		// goes on the pauses must grow.
+		e.pause(now)
 	}
-	// It took the association and was of no use, or not for long. If that goes
-	// on the pauses must grow.
-	e.countFailure(now)
 }
 
 // proved notes that a registrar said something that makes sense.

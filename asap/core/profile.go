@@ -186,6 +186,19 @@ func ParseProfile(name string) (Profile, error) {
 	return Profile{}, fmt.Errorf("asap: unknown profile %q (rfc, rsplib or fast)", name)
 }
 
+// validate returns an error if a timer could run without letting time pass.
+func (p *Profile) validate() error {
+	for _, d := range []time.Duration{
+		p.Request, p.Registration, p.Deregistration, p.Reregistration, p.Hunt,
+		p.RetransMax, p.Outdate, p.LifeUnit, p.NegativeMax, p.RetryMin,
+	} {
+		if d < time.Millisecond {
+			return fmt.Errorf("asap: profile %q: a timer of %v is below 1 ms", p.Name, d)
+		}
+	}
+	return nil
+}
+
 // reregisterAfter returns T4-reregistration for a registration of the given
 // life, RFC 5352 §7.1: 10 minutes or 20 seconds less than the life, whichever is
 // less. A life about as short as the margin is renewed after a third of it. A
