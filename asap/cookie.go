@@ -60,5 +60,5 @@ func appendCookie(b []byte, m Message, cookie []byte) []byte {
 
 // cookieString does not show the content: it may be secret.
 func cookieString(m Message, cookie []byte) string {
-	return fmt.Sprintf("%s of %d bytes", m.Type(), len(cookie))
+	return fmt.Sprintf("%s len=%d", m.Type(), len(cookie))
 }

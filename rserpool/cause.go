@@ -96,12 +96,12 @@ type Cause struct {
 // Error is "rserpool: " and the code's name.
 func (c Cause) Error() string { return "rserpool: " + c.Code.String() }
 
-// String is the code's name and the size of the information, if there is any.
+// String is the code's name and the size of the information in bytes, if any.
 func (c Cause) String() string {
 	if len(c.Info) == 0 {
 		return c.Code.String()
 	}
-	return fmt.Sprintf("%s (%d bytes)", c.Code, len(c.Info))
+	return fmt.Sprintf("%s len=%d", c.Code, len(c.Info))
 }
 
 // Param is the type of the parameter in Info, which is there with

@@ -22,7 +22,7 @@ func TestCausesBytesBothWays(t *testing.T) {
 		{"unknown", "000c 0008 1234 0004", "cause 0x1234", []rserpool.Cause{{Code: 0x1234}}},
 		{
 			"two, padded between and at the end", "000c 0015 0001 0009 40fe000561 000000 0006 0005 62 000000",
-			"unrecognized parameter (5 bytes); lack of resources (1 bytes)",
+			"unrecognized parameter len=5; lack of resources len=1",
 			[]rserpool.Cause{
 				{Code: rserpool.CauseUnrecognizedParameter, Info: []byte{0x40, 0xfe, 0, 5, 'a'}},
 				{Code: rserpool.CauseLackOfResources, Info: []byte("b")},
