@@ -1,0 +1,212 @@
+//go:build interop
+
+package interop
+
+import (
+	"bytes"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// encapPort is the UDP port of every guest and of Go servers that guests
+// connect to (RFC 6951 §5.1).
+const encapPort = 9899
+
+func TestMain(m *testing.M) {
+	if os.Getenv("INTEROP_RIG") == "" {
+		fmt.Fprintln(os.Stderr, "interop: these tests run in a rig: make interop, or interop/run.sh")
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
+
+// bin is the path of a program that run.sh built: sctp, rserpool, xfer,
+// xfer_usrsctp or peer.py. It is the same path inside a guest.
+func bin(name string) string { return filepath.Join(os.Getenv("INTEROP_BIN"), name) }
+
+// outFile is the path of a file that is kept when the run fails.
+func outFile(t testing.TB, name string) string {
+	return filepath.Join(os.Getenv("INTEROP_OUT"), strings.ReplaceAll(t.Name(), "/", "_")+"-"+name)
+}
+
+// tryRig runs rig.sh with a limit and returns what it printed.
+func tryRig(limit time.Duration, args ...string) (string, error) {
+	cmd := exec.Command(os.Getenv("INTEROP_RIG"), args...)
+	// rig.sh gives up by itself; a few seconds later the pipe is cut.
+	secs := max(1, int(limit/time.Second))
+	cmd.Env = append(os.Environ(), "TIMEOUT="+strconv.Itoa(secs))
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	cmd.WaitDelay = 5 * time.Second
+	if err := cmd.Run(); err != nil {
+		return out.String(), fmt.Errorf("rig %s: %w: %s", strings.Join(args, " "), err, tail(out.String()))
+	}
+	return out.String(), nil
+}
+
+// rig runs rig.sh and fails the test when that fails.
+func rig(t testing.TB, args ...string) string {
+	t.Helper()
+	out, err := tryRig(30*time.Second, args...)
+	require.NoError(t, err)
+	return out
+}
+
+// tail is the end of a program's output, as much as an error message bears.
+func tail(s string) string {
+	s = strings.TrimSpace(s)
+	return s[max(0, len(s)-2000):]
+}
+
+// A machine is a guest with a kernel of its own (k1, k2: kernel SCTP; r1 to r3:
+// the same without IPv6, for rsplib). Its addresses are 10.99.1.n and 10.99.2.n.
+type machine struct {
+	name string
+	n    int
+}
+
+var (
+	k1 = machine{"k1", 11}
+	k2 = machine{"k2", 12}
+	r1 = machine{"r1", 13}
+	r2 = machine{"r2", 14}
+	r3 = machine{"r3", 15}
+)
+
+// addr is the machine's IPv4 address on network a; both its addresses on both.
+func (m machine) addr() string    { return fmt.Sprintf("10.99.1.%d", m.n) }
+func (m machine) both() []string  { return []string{m.addr(), fmt.Sprintf("10.99.2.%d", m.n)} }
+func (m machine) addr6() string   { return fmt.Sprintf("fd99:1::%d", m.n) }
+func (m machine) both6() []string { return []string{m.addr6(), fmt.Sprintf("fd99:2::%d", m.n)} }
+
+// run runs a command in the guest and returns what it printed.
+func (m machine) run(limit time.Duration, cmd ...string) (string, error) {
+	return tryRig(limit, append([]string{"run", m.name}, cmd...)...)
+}
+
+// must is run for commands that have to work.
+func (m machine) must(t testing.TB, cmd ...string) string {
+	t.Helper()
+	out, err := m.run(20*time.Second, cmd...)
+	require.NoError(t, err)
+	return out
+}
+
+// link plugs or unplugs the guest's cable to network a or b; the end of the
+// test plugs it in again.
+func (m machine) link(t testing.TB, network string, up bool) {
+	t.Helper()
+	state := map[bool]string{true: "up", false: "down"}
+	rig(t, "link", m.name, network, state[up])
+	if !up {
+		t.Cleanup(func() { _, _ = tryRig(10*time.Second, "link", m.name, network, "up") })
+	}
+}
+
+// netem impairs what the guest sends on eth0 (network a) or eth1 (b), in the words
+// of tc-netem, until the test ends: netem(t, "eth0", "loss", "5%").
+func (m machine) netem(t testing.TB, dev string, what ...string) {
+	t.Helper()
+	m.must(t, append([]string{"tc", "qdisc", "replace", "dev", dev, "root", "netem"}, what...)...)
+	t.Cleanup(func() { m.calm(dev) })
+}
+
+// calm ends what netem began.
+func (m machine) calm(dev string) {
+	_, _ = m.run(10*time.Second, "tc", "qdisc", "del", "dev", dev, "root")
+}
+
+// sysctl sets NAME=VALUE in the guest and puts the old value back at the end.
+func (m machine) sysctl(t testing.TB, settings ...string) {
+	t.Helper()
+	for _, s := range settings {
+		name, _, _ := strings.Cut(s, "=")
+		old := strings.TrimSpace(m.must(t, "sysctl", "-n", name))
+		m.must(t, "sysctl", "-w", s)
+		t.Cleanup(func() { _, _ = m.run(10*time.Second, "sysctl", "-w", name+"="+old) })
+	}
+}
+
+// reboot takes the guest's power away and boots it again; sysctls are those given.
+func (m machine) reboot(t testing.TB, sysctls ...string) {
+	t.Helper()
+	rig(t, "crash", m.name)
+	m.boot(t, sysctls...)
+}
+
+// boot boots the guest if it does not run.
+func (m machine) boot(t testing.TB, sysctls ...string) {
+	t.Helper()
+	for line := range strings.Lines(rig(t, "status")) {
+		if f := strings.Fields(line); len(f) == 4 && f[0] == m.name && f[3] == "running" {
+			return
+		}
+	}
+	_, err := tryRig(60*time.Second, append([]string{"boot", m.name, strconv.Itoa(m.n)}, sysctls...)...)
+	require.NoError(t, err)
+}
+
+// hosts hands out the host's addresses on the two networks, .1 to .8. A Go stack
+// that a guest connects to needs one of its own: it must have UDP port 9899.
+var hosts = struct {
+	sync.Mutex
+	used [9]bool
+}{}
+
+// A host is one pair of the host's addresses, for one Go stack.
+type host struct{ n int }
+
+// newHost reserves a host until the test ends.
+func newHost(t testing.TB) host {
+	t.Helper()
+	hosts.Lock()
+	defer hosts.Unlock()
+	for n := 1; n <= 8; n++ {
+		if !hosts.used[n] {
+			hosts.used[n] = true
+			// Tells run.sh that the captures must hold packets of ours.
+			require.NoError(t, os.WriteFile(filepath.Join(os.Getenv("INTEROP_OUT"), "ours"), nil, 0o644))
+			t.Cleanup(func() {
+				hosts.Lock()
+				defer hosts.Unlock()
+				hosts.used[n] = false
+			})
+			return host{n}
+		}
+	}
+	require.FailNow(t, "all eight host addresses are in use")
+	return host{}
+}
+
+// rubbish is the host whose packets checkcap.sh does not judge.
+var rubbish = host{9}
+
+func (h host) addr() string    { return fmt.Sprintf("10.99.1.%d", h.n) }
+func (h host) both() []string  { return []string{h.addr(), fmt.Sprintf("10.99.2.%d", h.n)} }
+func (h host) addr6() string   { return fmt.Sprintf("fd99:1::%d", h.n) }
+func (h host) both6() []string { return []string{h.addr6(), fmt.Sprintf("fd99:2::%d", h.n)} }
+
+// udp is the host's UDP socket address on network a, at the encapsulation port.
+func (h host) udp() netip.AddrPort {
+	return netip.AddrPortFrom(netip.MustParseAddr(h.addr()), encapPort)
+}
+
+// capture records both networks until the test ends and returns the file, which
+// is kept when the run fails.
+func capture(t testing.TB, tag string, filter ...string) string {
+	t.Helper()
+	file := outFile(t, tag+".pcapng")
+	rig(t, append([]string{"capture", tag, file}, filter...)...)
+	t.Cleanup(func() { _, _ = tryRig(15*time.Second, "endcapture", tag) })
+	return file
+}

@@ -1,0 +1,81 @@
+#!/bin/bash
+# The whole interop run (make interop): installs what it needs, builds our
+# programs, boots the peers, runs the tests of this folder beside them, has
+# tshark check every packet that we sent, removes everything again.
+#
+# Where the rig can't run it says so in a line and exits 0; with CI=true that
+# is a failure.  INTEROP_RUN=REGEX picks tests; INTEROP_KEEP=1 keeps the
+# captures of a run that passed.  See README.md.
+set -uo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(dirname "$here")
+export INTEROP_DIR=${INTEROP_DIR:-/var/tmp/interop}
+export INTEROP_NS=${INTEROP_NS:-sctpinterop}
+export INTEROP_BIN=$INTEROP_DIR/bin-$INTEROP_NS
+export INTEROP_OUT=$INTEROP_DIR/out-$INTEROP_NS
+export INTEROP_RIG=$here/rig.sh
+rig=$INTEROP_RIG
+
+cannot() {
+	if [ "${CI:-}" = true ]; then
+		echo "interop: cannot run: $1" >&2
+		exit 1
+	fi
+	echo "interop: skipped: $1"
+	exit 0
+}
+die() { echo "interop: $*" >&2; exit 1; }
+
+[ "$(uname -s)/$(uname -m)" = Linux/x86_64 ] || cannot "needs Linux on amd64"
+[ "$(id -u)" = 0 ] || cannot "needs root"
+[ -e /etc/debian_version ] && command -v apt-get >/dev/null || cannot "needs Debian"
+"$here/install.sh" || cannot "install.sh failed"
+unshare --net true 2>/dev/null || cannot "needs network namespaces"
+
+start=$SECONDS
+mkdir -p "$INTEROP_BIN"
+rm -rf "$INTEROP_OUT"
+mkdir -p "$INTEROP_OUT"
+cd "$root" || exit 1
+export CGO_ENABLED=0 # the guests run these too
+go build -o "$INTEROP_BIN/" ./cmd/sctp ./cmd/rserpool || die "build failed"
+go test -c -tags interop -o "$INTEROP_BIN/interop.test" ./interop || die "build of the tests failed"
+cp "$here/peer.py" "$INTEROP_DIR/xfer" "$INTEROP_DIR/xfer_usrsctp" "$INTEROP_BIN/"
+
+trap '"$rig" down' EXIT
+trap 'exit 130' INT TERM
+"$rig" down
+"$rig" up || die "no rig"
+# Kernel SCTP: k1 and k2. rsplib's registrars and friends: r1 to r3, without
+# IPv6 (README.md, Traps). usrsctp: the nodes n1 and n2. The timers are quick,
+# so that a dead path shows within a second or two.
+timers="net.sctp.rto_min=200 net.sctp.rto_initial=500 net.sctp.path_max_retrans=2"
+v4="net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1"
+rsp="net.sctp.rto_max=800 net.sctp.association_max_retrans=4"
+# shellcheck disable=SC2086
+for g in k1:11 k2:12 r1:13 r2:14 r3:15; do
+	case $g in
+	k*) "$rig" boot ${g%:*} ${g#*:} $timers net.sctp.rto_max=2000 net.sctp.hb_interval=1000;;
+	r*) "$rig" boot ${g%:*} ${g#*:} $timers $v4 $rsp;;
+	esac || die "guest $g did not boot"
+done
+"$rig" node n1 41 && "$rig" node n2 42 || die "no nodes"
+echo "interop: rig up after $((SECONDS - start)) s"
+
+CAPTURE_KB=65536 "$rig" capture all "$INTEROP_OUT/all.pcapng" || die "no capture"
+(cd "$here" && "$rig" ns "$INTEROP_BIN/interop.test" -test.v -test.timeout 25m \
+	-test.run "${INTEROP_RUN:-.}")
+rc=$?
+"$rig" endcapture all
+echo "interop: tests took $((SECONDS - start)) s, status $rc"
+
+# Tests that ran a stack of ours say so; then no packets means a broken capture.
+[ -e "$INTEROP_OUT/ours" ] && export CHECKCAP_MIN=10
+"$here/checkcap.sh" "$INTEROP_OUT"/all*.pcapng || rc=1
+if [ $rc = 0 ] && [ -z "${INTEROP_KEEP:-}" ]; then
+	rm -rf "$INTEROP_OUT"
+else
+	echo "interop: captures and logs are in $INTEROP_OUT"
+fi
+echo "interop: done after $((SECONDS - start)) s, status $rc"
+exit $rc
