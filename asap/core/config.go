@@ -27,7 +27,7 @@ const (
 
 // Config says how an Endpoint behaves. It is not modified after New.
 type Config struct {
-	// Profile holds the timers. The zero value means ProfileFast.
+	// Profile holds the timers. The zero value means ProfileDefault.
 	Profile Profile
 
 	// Rand is where all randomness comes from; nil means crypto/rand.

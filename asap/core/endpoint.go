@@ -33,7 +33,7 @@ type Endpoint struct {
 func New(cfg *Config) (*Endpoint, error) {
 	e := &Endpoint{cfg: *cfg, profile: cfg.Profile}
 	if e.profile == (Profile{}) {
-		e.profile = ProfileFast
+		e.profile = ProfileDefault
 	}
 	if err := e.profile.validate(); err != nil {
 		return nil, err

@@ -112,6 +112,35 @@ var ProfileRFC = Profile{
 	},
 }
 
+// ProfileDefault lies between RFC and fast: a dead or silent peer is noticed
+// within about three seconds, and some loss of packets on the way does no harm.
+var ProfileDefault = Profile{
+	Name:                  "default",
+	Request:               2 * time.Second,
+	Registration:          3 * time.Second,
+	Deregistration:        3 * time.Second,
+	Reregistration:        20 * time.Second,
+	LifeMargin:            20 * time.Second,
+	Hunt:                  3 * time.Second,
+	RetransMax:            15 * time.Second,
+	Outdate:               5 * time.Second,
+	MaxRegAttempts:        2,
+	MaxRequestRetransmits: 2,
+	Life:                  time.Minute,
+	LifeUnit:              time.Second,
+	StaleCache:            5 * time.Second,
+	StaleIfError:          10 * time.Minute,
+	NegativeMax:           5 * time.Second,
+	RetryMin:              100 * time.Millisecond,
+	ReportInterval:        time.Second,
+	Transport: TransportProfile{
+		RTOInitial: 500 * time.Millisecond, RTOMin: 100 * time.Millisecond, RTOMax: time.Second,
+		HeartbeatInterval: 500 * time.Millisecond, SackDelay: 40 * time.Millisecond,
+		AssociationMaxRetrans: 4, PathMaxRetrans: 2, MaxInitRetransmits: 4,
+		DialTimeout: 2 * time.Second,
+	},
+}
+
 // ProfileRsplib has the defaults of rsplib, and its unit of the registration
 // life. Use it in a deployment that rsplib programs take part in.
 var ProfileRsplib = Profile{
@@ -143,9 +172,10 @@ var ProfileRsplib = Profile{
 
 // ProfileFast notices a dead or silent peer well under a second: three timeouts
 // of 60, 120 and 240 ms in a row, at most a quarter of a second after the peer
-// was last heard. It suits round-trip times up to about 100 ms; on longer paths
-// the retransmission timeout follows the measured round-trip time, and with it
-// the time to notice.
+// was last heard. It suits a local network with round-trip times up to about
+// 100 ms: on longer paths the retransmission timeout follows the measured
+// round-trip time, and where three packets in a row may get lost, a peer is
+// taken for dead that is not.
 var ProfileFast = Profile{
 	Name:                  "fast",
 	Request:               400 * time.Millisecond,
@@ -174,16 +204,19 @@ var ProfileFast = Profile{
 }
 
 // Profiles lists the known profiles.
-func Profiles() []Profile { return []Profile{ProfileRFC, ProfileRsplib, ProfileFast} }
+func Profiles() []Profile {
+	return []Profile{ProfileDefault, ProfileRFC, ProfileRsplib, ProfileFast}
+}
 
-// ParseProfile returns the profile with the given name: rfc, rsplib or fast.
+// ParseProfile returns the profile with the given name: default, rfc, rsplib or
+// fast.
 func ParseProfile(name string) (Profile, error) {
 	for _, p := range Profiles() {
 		if p.Name == name {
 			return p, nil
 		}
 	}
-	return Profile{}, fmt.Errorf("asap: unknown profile %q (rfc, rsplib or fast)", name)
+	return Profile{}, fmt.Errorf("asap: unknown profile %q (default, rfc, rsplib or fast)", name)
 }
 
 // validate returns an error if a timer could run without letting time pass.
