@@ -89,7 +89,7 @@ type sender struct {
 	exit     wire.TSN // its exit point
 	force    bool     // send one packet of lost chunks whatever cwnd says
 	probe    bool     // send a zero window probe
-	probing  bool     // the peer's window is closed and a probe is out or planned
+	probing  bool     // the peer's window is closed, or a probe is planned
 	blocked  bool     // the user was told ErrWouldBlock
 	dirty    bool     // something was sent since EventAllAcked
 }

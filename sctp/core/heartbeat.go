@@ -37,6 +37,9 @@ func (a *Association) planHeartbeat(now time.Time, p *path.Path) {
 	rto := p.RTO.Value()
 	jitter := time.Duration(uint64(a.random32()) * uint64(rto) >> 32)
 	p.Heartbeat.At = now.Add(a.cfg.HeartbeatInterval + rto/2 + jitter)
+	if p.Heartbeat.At.Before(p.Heartbeat.Expires) {
+		p.Heartbeat.At = p.Heartbeat.Expires // judge the pending one first
+	}
 }
 
 func (a *Association) stopHeartbeats() {

@@ -55,7 +55,11 @@ func TestGracefulShutdownDeliversEverything(t *testing.T) { // RFC 9260 §9.2
 func TestTransferSurvivesABadNetwork(t *testing.T) {
 	for seed := range uint64(12) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
-			w, a, b := two(t, 100+seed, func(c *core.Config) { c.RTOMin = 200 * time.Millisecond; c.AssociationMaxRetrans = 100; c.MaxInitRetransmits = 100 })
+			w, a, b := two(t, 100+seed, func(c *core.Config) {
+				c.RTOMin = 200 * time.Millisecond
+				c.AssociationMaxRetrans = 100
+				c.MaxInitRetransmits = 100
+			})
 			w.segs = 1 + int(seed%2)*43
 			w.net.SetDefaultLink(simnet.Link{Delay: 10 * time.Millisecond, Jitter: 5 * time.Millisecond, Loss: 0.1, Duplicate: 0.05, Reorder: 0.1, ReorderDelay: 20 * time.Millisecond, Corrupt: 0.01})
 			a.dial(b)

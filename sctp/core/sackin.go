@@ -156,21 +156,26 @@ func (a *Association) fastRetransmit(now time.Time, marked int) {
 // windowChanged looks after zero window probing (RFC 9260 §6.1 A).
 func (a *Association) windowChanged(rwnd int) {
 	t := &a.tx
-	if !t.probing {
+	if rwnd == 0 {
+		// The peer answers: its closed window is no failure, however often the
+		// probes, or what was on its way when it closed, are refused.
+		t.probing = true
+		a.errors = 0
+		for _, p := range a.paths.All {
+			if p.Usable() {
+				p.Errors = 0
+			}
+		}
 		return
 	}
-	// The peer answers: its closed window is no failure.
-	a.errors = 0
-	a.paths.Current().Errors = 0
-	if rwnd == 0 {
+	if !t.probing {
 		return
 	}
 	t.probing = false
 	a.timers.stop(timerProbe)
-	// The probe may have been refused for lack of room; now that there is some, it
-	// need not wait for its timer, which has backed off.
-	if probe := t.out.CumAck().Add(1); t.out.Len() == 1 && int(t.out.At(probe).Len) <= rwnd {
-		t.out.MarkLost(probe)
+	// What was refused for lack of room need not wait for its timer, which has
+	// backed off.
+	if t.out.Refused(rwnd) {
 		t.force = true
 	}
 }

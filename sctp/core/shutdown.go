@@ -89,32 +89,33 @@ func (a *Association) handleShutdown(now time.Time, p *path.Path, c wire.RawChun
 		a.drop("SHUTDOWN during set-up")
 		return true
 	}
-	if s.CumTSN.Less(a.tx.out.CumAck()) {
-		// An old one that was overtaken; the state change still counts.
-	} else if !a.ackedTSN(s.CumTSN) {
+	old := s.CumTSN.Less(a.tx.out.CumAck()) // overtaken; the state change still counts
+	if !old && !a.ackedTSN(s.CumTSN) {
 		a.protocolViolation(now, "SHUTDOWN acknowledges a TSN never sent")
 		return false
-	} else {
-		a.applySack(now, s.CumTSN, nil, -1)
 	}
-	switch a.state {
-	case Established, ShutdownPending:
+	state := a.state
+	if state == Established || state == ShutdownPending {
 		a.setState(ShutdownReceived)
 		// §9.2 asks for a guard only of the side that began; bounding this one as
-		// well ends an association whose peer vanishes or stalls (T5).
+		// well ends an association whose peer stalls (T5).
 		if !a.timers.running(timerT5Guard) {
 			a.timers.set(timerT5Guard, now.Add(5*a.cfg.RTOMax))
 		}
 		a.ev.push(Event{Kind: EventPeerShutdown})
-		a.advanceShutdown(now)
-	case ShutdownReceived:
-		a.advanceShutdown(now)
+	}
+	if !old {
+		a.applySack(now, s.CumTSN, nil, -1)
+	}
+	switch state {
 	case ShutdownSent: // both at once
 		a.setState(ShutdownAckSent)
 		a.shut.retries = 0
 		a.sendShutdownAck(now, p)
 	case ShutdownAckSent:
 		a.sendShutdownAck(now, p)
+	default:
+		a.advanceShutdown(now)
 	}
 	return true
 }

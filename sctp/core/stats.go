@@ -60,3 +60,6 @@ func (a *Association) Paths() []PathInfo {
 	}
 	return out
 }
+
+// Held is the number of bytes of user data in the receive buffer.
+func (a *Association) Held() int { return a.rx.inbox.Held() }

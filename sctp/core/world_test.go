@@ -48,6 +48,8 @@ type host struct {
 	events []core.Event
 	sent   int // packets
 	tap    func(wire.Packet)
+
+	firstTSN wire.TSN // of the INIT sent
 }
 
 // world is hosts on a simulated network with one clock.
@@ -123,6 +125,7 @@ func (h *host) send(t core.Transmit) {
 	}
 	for b := t.Data; len(b) > 0; b = b[min(n, len(b)):] {
 		h.sent++
+		h.note(b[:min(n, len(b))])
 		if h.tap != nil {
 			pkt, err := wire.Parse(b[:min(n, len(b))])
 			require.NoError(h.w.t, err, "a malformed packet was sent")
@@ -130,6 +133,18 @@ func (h *host) send(t core.Transmit) {
 		}
 	}
 	h.w.net.Send(h.w.now, h.addr, carrier.Datagram{Remote: t.Remote, Data: bytes.Clone(t.Data), SegmentSize: t.SegmentSize})
+}
+
+// note remembers the initial TSN of an INIT or INIT ACK.
+func (h *host) note(b []byte) {
+	pkt, err := wire.Parse(b)
+	if err != nil {
+		return
+	}
+	var i wire.Init
+	if t := pkt.First().Type(); (t == wire.TypeInit || t == wire.TypeInitAck) && i.Decode(pkt.First()) == nil {
+		h.firstTSN = i.InitialTSN
+	}
 }
 
 func (h *host) receive(from netip.AddrPort, data []byte) {

@@ -139,6 +139,20 @@ func (o *Outstanding) MarkLost(t wire.TSN) {
 	}
 }
 
+// Refused marks the earliest chunk for retransmission if it was sent more than
+// once, or alone, and now fits the peer's window: the peer had no room for it.
+func (o *Outstanding) Refused(rwnd int) bool {
+	if o.Len() == 0 {
+		return false
+	}
+	c := o.At(o.base)
+	if c.fate != inFlight || int(c.Len) > rwnd || c.Sends == 1 && o.Len() > 1 {
+		return false
+	}
+	o.MarkLost(o.base)
+	return true
+}
+
 // MarkPathLost marks all chunks in flight on p (RFC 9260 §6.3.3 E3) and returns
 // their number.
 func (o *Outstanding) MarkPathLost(p *path.Path) int {
