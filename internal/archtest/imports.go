@@ -2,6 +2,7 @@ package archtest
 
 import (
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 )
@@ -47,6 +48,11 @@ func arrow(from, to string) string {
 		return "" // part of the commands, as free as they are
 	case known:
 		return "no such arrow in rules.go"
+	case testSupport(from):
+		if parent := path.Dir(from); to == parent || reach(arrows[parent])[to] {
+			return ""
+		}
+		return "a test helper may import what its parent may"
 	case unlistedInternal(from) || packetLayer(from):
 		if reach(codecs)[to] || unlistedInternal(to) {
 			return ""
@@ -90,7 +96,7 @@ func reach(from []string) map[string]bool {
 
 // outside returns why pkg may not import the outside package imp, or "".
 func outside(pkg, imp string, test bool) string {
-	if test {
+	if test || testSupport(pkg) {
 		for _, m := range testModules {
 			if under(imp, m) {
 				return ""
@@ -114,7 +120,7 @@ func unknown(pkgs []string) []string {
 	var bad []string
 	for _, p := range pkgs {
 		_, known := arrows[p]
-		if !known && p != "." && !under(p, free...) && !unlistedInternal(p) && !packetLayer(p) {
+		if !known && p != "." && !under(p, free...) && !unlistedInternal(p) && !packetLayer(p) && !testSupport(p) {
 			bad = append(bad, p+": rules.go does not know this package")
 		}
 	}

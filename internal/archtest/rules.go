@@ -1,6 +1,9 @@
 package archtest
 
-import "strings"
+import (
+	"path"
+	"strings"
+)
 
 // Module is the path of the module that the rules are about.
 const Module = "github.com/rserpool/rserpool"
@@ -90,6 +93,14 @@ var testModules = []string{
 
 // program says whether p is built into a command and not into a library.
 func program(p string) bool { return under(p, "cmd", "examples", "bench", "internal/daemon") }
+
+// testSupport says whether p helps to test its parent, as net/http/httptest does
+// net/http: X/Xtest may import what X may, and X. Only tests, and programs such
+// as those in fuzz/, may import it.
+func testSupport(p string) bool {
+	parent, last := path.Split(p)
+	return parent != "" && last == path.Base(parent)+"test"
+}
 
 // packetLayer says whether p teaches gopacket a protocol: such a package is
 // called …layer or …layers, or reads captures.
