@@ -1,0 +1,203 @@
+package core
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/rserpool/rserpool/handlespace"
+	"github.com/rserpool/rserpool/rserpool"
+)
+
+// Conn describes an association to the Registrar.
+type Conn struct {
+	Channel Channel
+	// Remote is the other side: all its addresses, the one that packets come from
+	// first, its SCTP port and its UDP encapsulation port.
+	Remote rserpool.Transport
+	// Local are the addresses of this side; they are told to peers.
+	Local []netip.Addr
+}
+
+// conn is one connection.
+type conn struct {
+	id      ConnID
+	channel Channel
+	remote  rserpool.Transport
+	local   []netip.Addr
+	dialed  bool
+	up      bool
+
+	// ENRP
+	target *target              // dialed for
+	peer   rserpool.RegistrarID // who speaks there; 0 not heard yet
+	serve  *download            // handle table being fetched by the peer
+
+	// ASAP
+	dialKey     endpoint                     // where it is dialed
+	waiting     []handlespace.Key            // elements it is dialed for
+	held        map[handlespace.Key]struct{} // elements that live on it
+	pools       map[rserpool.PoolHandle]int  // of held elements
+	subs        map[rserpool.PoolHandle]struct{}
+	resolutions bucket
+	reports     bucket
+}
+
+// links is the table of connections.
+type links struct {
+	byID map[ConnID]*conn
+	last ConnID
+	enrp []*conn               // in the order of their numbers
+	asap map[endpoint][]ConnID // by the remote endpoint
+}
+
+func newLinks() links {
+	return links{byID: make(map[ConnID]*conn), asap: make(map[endpoint][]ConnID)}
+}
+
+// endpoint is what identifies the other side of an association: its first
+// address and its ports.
+type endpoint struct {
+	addr    netip.Addr
+	port    uint16
+	udpPort uint16
+}
+
+func endpointOf(t rserpool.Transport) endpoint {
+	e := endpoint{port: t.Port, udpPort: udpPort(t)}
+	if len(t.Addrs) > 0 {
+		e.addr = t.Addrs[0]
+	}
+	return e
+}
+
+// udpPort is the encapsulation port, given or not.
+func udpPort(t rserpool.Transport) uint16 {
+	if t.UDPPort == 0 {
+		return rserpool.DefaultUDPPort
+	}
+	return t.UDPPort
+}
+
+// overlap reports whether the lists have an address in common.
+func overlap(a, b []netip.Addr) bool {
+	return slices.ContainsFunc(a, func(x netip.Addr) bool { return slices.Contains(b, x) })
+}
+
+// sameEndpoint reports whether a and b lead to the same SCTP endpoint.
+func sameEndpoint(a, b rserpool.Transport) bool {
+	return a.Port == b.Port && udpPort(a) == udpPort(b) && overlap(a.Addrs, b.Addrs)
+}
+
+func (l *links) add(channel Channel, remote rserpool.Transport) *conn {
+	l.last++
+	c := &conn{id: l.last, channel: channel, remote: remote}
+	l.byID[c.id] = c
+	if channel == ENRP {
+		l.enrp = append(l.enrp, c)
+	}
+	return c
+}
+
+// ready makes c usable: its remote side is known.
+func (l *links) ready(c *conn, d Conn) {
+	c.up = true
+	c.remote = d.Remote.Clone()
+	c.remote.Protocol = rserpool.ProtoSCTP
+	c.remote.Use = rserpool.UseData
+	c.local = slices.Clone(d.Local)
+	if c.channel == ASAP {
+		e := endpointOf(c.remote)
+		l.asap[e] = append(l.asap[e], c.id)
+	}
+}
+
+func (l *links) remove(c *conn) {
+	delete(l.byID, c.id)
+	if c.channel == ENRP {
+		l.enrp = slices.DeleteFunc(l.enrp, func(o *conn) bool { return o == c })
+		return
+	}
+	e := endpointOf(c.remote)
+	l.asap[e] = slices.DeleteFunc(l.asap[e], func(id ConnID) bool { return id == c.id })
+	if len(l.asap[e]) == 0 {
+		delete(l.asap, e)
+	}
+}
+
+// elementConn returns the connection that is up to an element's ASAP endpoint,
+// nil if there is none.
+func (l *links) elementConn(t rserpool.Transport) *conn {
+	if ids := l.asap[endpointOf(t)]; len(ids) > 0 {
+		return l.byID[ids[len(ids)-1]]
+	}
+	return nil
+}
+
+// Accept announces an association that somebody opened and returns its number.
+// Where it is not wanted an Abort action follows.
+func (r *Registrar) Accept(now time.Time, d Conn) ConnID {
+	c := r.links.add(d.Channel, d.Remote)
+	r.links.ready(c, d)
+	switch {
+	case len(r.links.byID) > r.limits.Connections:
+		r.stats.Refused++
+		r.abort(now, c, "too many connections")
+	case d.Channel == ENRP && !r.mayJoin(c):
+		r.stats.Refused++
+		r.event(Event{Kind: EventRefused, Conn: c.id, Reason: "unknown registrar at " + c.remote.String()})
+		r.abort(now, c, "not a configured peer")
+	case d.Channel == ENRP:
+		r.peerConnected(now, c)
+	}
+	return c.id
+}
+
+// Connected says that the association of a Dial action is established.
+func (r *Registrar) Connected(now time.Time, id ConnID, d Conn) {
+	c := r.links.byID[id]
+	if c == nil || c.up {
+		return
+	}
+	r.links.ready(c, d)
+	if c.channel == ENRP {
+		r.peerConnected(now, c)
+	} else {
+		r.elementConnected(now, c)
+	}
+}
+
+// Lost says that a connection has ended, or could not be opened. reason is for
+// people; it may be empty.
+func (r *Registrar) Lost(now time.Time, id ConnID, reason string) {
+	if c := r.links.byID[id]; c != nil {
+		r.forget(now, c, reason)
+	}
+}
+
+func (r *Registrar) abort(now time.Time, c *conn, reason string) {
+	r.actions.push(Action{Kind: Abort, Conn: c.id, Channel: c.channel, Reason: reason})
+	r.forget(now, c, reason)
+}
+
+func (r *Registrar) shut(now time.Time, c *conn) {
+	r.actions.push(Action{Kind: Close, Conn: c.id, Channel: c.channel})
+	r.forget(now, c, "closed")
+}
+
+// forget takes a connection that has ended out of all tables and lets those that
+// relied on it know.
+func (r *Registrar) forget(now time.Time, c *conn, reason string) {
+	wasUp := c.up
+	c.up = false
+	r.links.remove(c)
+	if c.channel == ENRP {
+		r.timers.stop(timerKey{kind: timerServe, id: uint64(c.id)})
+		r.peerConnLost(now, c, wasUp, reason)
+		return
+	}
+	for h := range c.subs {
+		r.unsubscribe(c, h)
+	}
+	r.elementConnLost(now, c, wasUp)
+}

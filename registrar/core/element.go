@@ -1,0 +1,208 @@
+package core
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/rserpool/rserpool/enrp"
+	"github.com/rserpool/rserpool/handlespace"
+	"github.com/rserpool/rserpool/rserpool"
+)
+
+// entry is what the registrar knows about an element beside the handlespace: its
+// association and its health. There is one for each owned element, and for
+// others that have an association here or are being verified.
+type entry struct {
+	key handlespace.Key
+	// conn is the association the element lives on, 0 if there is none.
+	conn ConnID
+	// confirmed says that the element itself has registered or acknowledged a
+	// keep-alive on conn.
+	confirmed  bool
+	registered time.Time // by the element itself, here
+	heard      time.Time // last sign of life
+	owned      bool      // this registrar is home
+	source     netip.Addr
+
+	asking    bool // a keep-alive is not acknowledged yet
+	assert    bool // keep-alives carry H until one is acknowledged
+	condemned bool // reported by too many: goes after the keep-alive under way
+	takenFrom rserpool.RegistrarID
+	tried     bool          // an association was looked for since it lost the last
+	pause     time.Duration // before the next attempt to reach it
+	reports   []report
+	// ghost is the element as it was before another registrar removed it, while
+	// its association here is asked whether it is gone. See removedByHome.
+	ghost *handlespace.Element
+}
+
+// live reports whether the element can be believed to be there: it has spoken on
+// an association that is up.
+func (e *entry) live() bool { return e.conn != 0 && e.confirmed }
+
+// entryOf returns the entry of an element, made if there is none.
+func (r *Registrar) entryOf(k handlespace.Key) *entry {
+	e := r.entries[k]
+	if e == nil {
+		e = &entry{key: k}
+		r.entries[k] = e
+	}
+	return e
+}
+
+// own makes the entry that of an element whose home this registrar is.
+func (r *Registrar) own(e *entry, source netip.Addr) {
+	if e.owned && e.source == source {
+		return
+	}
+	r.unsource(e)
+	e.owned, e.source = true, source
+	r.sources[source]++
+}
+
+func (r *Registrar) unsource(e *entry) {
+	if !e.owned {
+		return
+	}
+	if r.sources[e.source]--; r.sources[e.source] <= 0 {
+		delete(r.sources, e.source)
+	}
+	e.owned = false
+}
+
+// disown lets go of an element that another registrar is the home of now. Its
+// association is kept in mind: see reclaim.
+func (r *Registrar) disown(e *entry) {
+	r.unsource(e)
+	e.asking, e.assert, e.condemned, e.takenFrom = false, false, false, 0
+	r.stopElementTimers(e.key)
+	if e.conn == 0 {
+		delete(r.entries, e.key)
+	}
+}
+
+func (r *Registrar) stopElementTimers(k handlespace.Key) {
+	for _, kind := range []timerKind{timerKeepAlive, timerKeepAliveTimeout, timerLink, timerElementDial} {
+		r.timers.stop(elementTimer(kind, k))
+	}
+}
+
+// dropEntry forgets what is known beside the handlespace.
+func (r *Registrar) dropEntry(now time.Time, e *entry) {
+	r.unsource(e)
+	r.stopElementTimers(e.key)
+	r.unlink(now, e)
+	delete(r.entries, e.key)
+}
+
+// link lets an element live on a connection.
+func (r *Registrar) link(now time.Time, e *entry, c *conn) {
+	r.timers.stop(elementTimer(timerLink, e.key))
+	r.timers.stop(elementTimer(timerElementDial, e.key))
+	if e.conn == c.id {
+		return
+	}
+	r.unlink(now, e)
+	if c.held == nil {
+		c.held, c.pools = make(map[handlespace.Key]struct{}), make(map[rserpool.PoolHandle]int)
+	}
+	c.held[e.key] = struct{}{}
+	c.pools[e.key.Handle]++
+	e.conn, e.pause, e.tried = c.id, 0, false
+}
+
+// unlink ends that. A connection that this registrar opened for elements is
+// closed when none is left on it.
+func (r *Registrar) unlink(now time.Time, e *entry) {
+	c := r.links.byID[e.conn]
+	e.conn, e.confirmed, e.asking = 0, false, false
+	if c == nil {
+		return
+	}
+	delete(c.held, e.key)
+	if c.pools[e.key.Handle]--; c.pools[e.key.Handle] <= 0 {
+		delete(c.pools, e.key.Handle)
+	}
+	if c.dialed && c.up && len(c.held) == 0 && len(c.subs) == 0 {
+		r.shut(now, c)
+	}
+}
+
+// sameElement reports whether a connection is the element's own: the one it
+// registered on, or one from the host that its ASAP endpoint is on.
+func (r *Registrar) sameElement(c *conn, el handlespace.Element) bool {
+	if e := r.entries[el.Key()]; e != nil && e.conn == c.id {
+		return true
+	}
+	if el.ASAP != nil {
+		return overlap(c.remote.Addrs, el.ASAP.Addrs)
+	}
+	return overlap(c.remote.Addrs, el.User.Addrs)
+}
+
+// elementConnLost handles the end of an ASAP connection. RFC 5352 leaves open
+// what becomes of its elements. rsplib removes them at once; here each gets a
+// short time in which it is looked for at its ASAP endpoint or registers again,
+// perhaps at another registrar.
+func (r *Registrar) elementConnLost(now time.Time, c *conn, wasUp bool) {
+	if c.dialed && !wasUp {
+		r.elementDialEnded(now, c)
+	}
+	for _, k := range c.waiting {
+		if e := r.entries[k]; e != nil && e.conn == 0 {
+			r.retryElement(now, e)
+		}
+	}
+	c.waiting = nil
+	for _, k := range sortedKeys(c.held) {
+		e := r.entries[k]
+		asked := e.asking
+		e.conn, e.confirmed, e.asking = 0, false, false
+		r.timers.stop(elementTimer(timerKeepAlive, k))
+		r.timers.stop(elementTimer(timerKeepAliveTimeout, k))
+		switch {
+		case !e.owned && asked && c.dialed:
+			r.remove(now, e, "unreachable") // see verify
+			continue
+		case !e.owned:
+			r.dropEntry(now, e)
+			continue
+		}
+		r.timers.set(elementTimer(timerLink, k), now.Add(r.profile.LinkGrace))
+		r.reach(now, e)
+	}
+	c.held = nil
+}
+
+// linkTimeout gives an element up that has no association.
+func (r *Registrar) linkTimeout(now time.Time, k handlespace.Key) {
+	e := r.entries[k]
+	switch {
+	case e == nil || e.conn != 0:
+	case e.tried:
+		r.remove(now, e, "unreachable")
+	case e.owned: // its turn to be dialed has not come
+		r.timers.set(elementTimer(timerLink, k), now.Add(r.profile.LinkGrace))
+	default:
+		r.dropEntry(now, e)
+	}
+}
+
+// remove takes an element out of the handlespace that is gone. If this registrar
+// is its home the peers are told (RFC 5353 §3.3.2); if not, the home will notice
+// itself, and until then this registrar does not offer the element.
+func (r *Registrar) remove(now time.Time, e *entry, reason string) {
+	k, owned := e.key, e.owned
+	el, ok := r.space.Deregister(k.Handle, k.ID)
+	r.dropEntry(now, e)
+	r.timers.stop(elementTimer(timerLife, k))
+	if !ok {
+		return
+	}
+	r.stats.Removed++
+	r.event(Event{Kind: EventRemoved, Handle: k.Handle, PE: k.ID, Registrar: el.Home, Reason: reason})
+	if owned {
+		r.announce(enrp.DelPE, el)
+	}
+	r.poolChanged(now, k.Handle)
+}

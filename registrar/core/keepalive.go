@@ -1,0 +1,98 @@
+package core
+
+import (
+	"time"
+
+	"github.com/rserpool/rserpool/asap"
+	"github.com/rserpool/rserpool/handlespace"
+)
+
+// scheduleKeepAlive sets the time of the next keep-alive, at random from half to
+// one and a half of the interval (RFC 5352 §3.5).
+func (r *Registrar) scheduleKeepAlive(now time.Time, e *entry) {
+	r.timers.stop(elementTimer(timerKeepAliveTimeout, e.key))
+	e.asking = false
+	if e.owned {
+		r.timers.set(elementTimer(timerKeepAlive, e.key), now.Add(r.jitter(r.profile.KeepAlive, 2)))
+	}
+}
+
+func (r *Registrar) keepAliveDue(now time.Time, k handlespace.Key) {
+	if e := r.entries[k]; e != nil {
+		r.sendKeepAlive(now, e)
+	}
+}
+
+// sendKeepAlive asks an element for a sign of life, unless an answer is due
+// already: so reports of others never make more than one keep-alive at a time
+// (RFC 5355 §2.14). RFC 5352 §2.2.7 names the pool only; where several elements of
+// a pool share the association, rsplib's PE identifier says which one is meant.
+func (r *Registrar) sendKeepAlive(now time.Time, e *entry) {
+	c := r.links.byID[e.conn]
+	if c == nil || e.asking {
+		return
+	}
+	e.asking = true
+	r.timers.stop(elementTimer(timerKeepAlive, e.key))
+	r.timers.set(elementTimer(timerKeepAliveTimeout, e.key), now.Add(r.profile.KeepAliveTimeout))
+	r.stats.KeepAlivesSent++
+	m := &asap.EndpointKeepAlive{Home: e.assert, Server: r.id, Handle: e.key.Handle}
+	if c.pools[e.key.Handle] > 1 {
+		m.PEID, m.HasPEID = e.key.ID, true
+	}
+	r.send(c, m)
+}
+
+// keepAliveAck handles an acknowledgement. It counts only from the element
+// itself, but on any of its associations.
+func (r *Registrar) keepAliveAck(now time.Time, c *conn, m *asap.EndpointKeepAliveAck) {
+	e := r.entries[handlespace.Key{Handle: m.Handle, ID: m.PEID}]
+	if e == nil {
+		r.stats.Dropped++
+		return
+	}
+	if e.ghost != nil && e.conn == c.id {
+		r.revive(now, e)
+		return
+	}
+	el, ok := r.lookup(e.key)
+	if !ok || !r.sameElement(c, el) {
+		r.stats.Dropped++
+		return
+	}
+	if e.conn == 0 {
+		r.link(now, e, c)
+	}
+	e.heard, e.confirmed, e.assert = now, true, false
+	r.scheduleKeepAlive(now, e)
+	switch {
+	case e.condemned:
+		r.remove(now, e, "reported unreachable")
+	case !e.owned && r.links.byID[e.conn].dialed:
+		r.dropEntry(now, e) // it was only to be verified
+	}
+}
+
+// keepAliveTimeout handles an element that did not answer: RFC 5352 §3.5, "MUST
+// remove the PE". Its association is aborted unless other elements live on it, so
+// that an element that is alive after all registers again.
+func (r *Registrar) keepAliveTimeout(now time.Time, k handlespace.Key) {
+	e := r.entries[k]
+	if e == nil || !e.asking {
+		return
+	}
+	c := r.links.byID[e.conn]
+	if e.ghost != nil {
+		r.dropEntry(now, e)
+		return
+	}
+	r.stats.KeepAliveTimeouts++
+	r.event(Event{Kind: EventElementUnresponsive, Handle: k.Handle, PE: k.ID})
+	if c != nil && c.dialed && len(c.held) == 1 {
+		c.dialed = false // aborted below, not closed
+	}
+	r.remove(now, e, "no answer to keep-alive")
+	if c != nil && c.up && len(c.held) == 0 {
+		r.abort(now, c, "no answer to keep-alive")
+	}
+}

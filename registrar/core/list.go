@@ -1,0 +1,78 @@
+package core
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/rserpool/rserpool/enrp"
+	"github.com/rserpool/rserpool/rserpool"
+)
+
+// listRequest answers a LIST_REQUEST with the other peers (RFC 5353 §3.2.2.2). A
+// registrar that is starting itself has no list to give.
+func (r *Registrar) listRequest(c *conn, p *peer) {
+	resp := &enrp.ListResponse{Sender: r.id, Receiver: p.id, Reject: r.phase == phaseStarting}
+	if !resp.Reject {
+		for _, o := range r.sortedPeers() {
+			if o != p && o.info != nil && o.state == peerActive {
+				resp.Servers = append(resp.Servers, *o.info)
+			}
+		}
+	}
+	r.send(c, resp)
+}
+
+// listResponse learns peers from a list. What is learned is only where to dial:
+// a peer becomes one by introducing itself.
+func (r *Registrar) listResponse(now time.Time, c *conn, p *peer, m *enrp.ListResponse) {
+	if !p.listed {
+		r.stats.Dropped++
+		return
+	}
+	if r.phase == phaseStarting && r.mentors.current == p.id && r.mentors.listing {
+		if m.Reject {
+			r.mentorRejected(now, p)
+			return
+		}
+		defer r.mentorListed(now, p)
+	}
+	if m.Reject {
+		p.listed = false
+		return
+	}
+	for i := range m.Servers {
+		r.learn(now, c, &m.Servers[i])
+	}
+}
+
+// learn dials a registrar that a list has named. Addresses of this host are
+// believed only if they come from this host.
+func (r *Registrar) learn(now time.Time, c *conn, s *rserpool.ServerInfo) {
+	t := s.Transport.Clone()
+	local := slices.ContainsFunc(c.remote.Addrs, netip.Addr.IsLoopback)
+	t.Addrs = slices.DeleteFunc(t.Addrs, func(a netip.Addr) bool { return !unicast(a) || a.IsLoopback() && !local })
+	if s.ID == 0 || s.ID == r.id || t.Port == 0 || len(t.Addrs) == 0 ||
+		r.cfg.ClosedPeers && !r.configured(t.Addrs) || sameEndpoint(t, r.serverInfo(c).Transport) {
+		return
+	}
+	p := r.peers[s.ID]
+	if p == nil {
+		if p = r.newPeer(now, s.ID); p == nil {
+			return
+		}
+	}
+	if p.conn != 0 || p.info != nil {
+		return
+	}
+	for _, known := range r.targets {
+		if sameEndpoint(known.at, t) {
+			r.dialTarget(now, known)
+			return
+		}
+	}
+	if known := r.addTarget(t, false); known != nil {
+		known.peer = p.id
+		r.dialTarget(now, known)
+	}
+}

@@ -1,0 +1,372 @@
+package core
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/rserpool/rserpool/asap"
+	"github.com/rserpool/rserpool/enrp"
+	"github.com/rserpool/rserpool/handlespace"
+	"github.com/rserpool/rserpool/handlespace/policy"
+	"github.com/rserpool/rserpool/rserpool"
+)
+
+// phase is where a registrar is in its life.
+type phase uint8
+
+const (
+	phaseStarting phase = iota // RFC 5353 §3.2: no handlespace yet
+	phaseReady
+	phaseDraining
+)
+
+// Registrar is one registrar. See the package comment for how to drive it.
+type Registrar struct {
+	cfg     Config
+	profile Profile
+	limits  Limits
+	rnd     *rand.Rand
+
+	id      rserpool.RegistrarID
+	phase   phase
+	started time.Time
+	space   *handlespace.Space
+	stats   Stats
+
+	timers  timers
+	actions queue[Action]
+	events  queue[Event]
+
+	links     links                           // connections
+	peers     map[rserpool.RegistrarID]*peer  // known peers
+	targets   []*target                       // where to dial peers
+	mentors   mentors                         // start-up
+	takeovers map[rserpool.RegistrarID]*claim // by their targets
+	drain     drain
+
+	entries map[handlespace.Key]*entry // elements with an association here, or owned
+	sources map[netip.Addr]int         // owned elements by where they registered from
+	dials   elementDials
+	subs    map[rserpool.PoolHandle]map[ConnID]struct{}
+}
+
+// New returns a Registrar that starts at the given time: with peers configured it
+// looks for a mentor, otherwise it is ready (RFC 5353 §3.2.2.1).
+func New(now time.Time, cfg Config) (*Registrar, error) {
+	if cfg.Profile.Name == "" {
+		cfg.Profile = ProfileDefault
+	}
+	if err := cfg.Profile.validate(); err != nil {
+		return nil, err
+	}
+	rnd, err := cfg.source()
+	if err != nil {
+		return nil, err
+	}
+	r := &Registrar{
+		cfg: cfg, profile: cfg.Profile, limits: cfg.Limits.withDefaults(), rnd: rnd,
+		id: cfg.ID, started: now,
+		links:     newLinks(),
+		peers:     make(map[rserpool.RegistrarID]*peer),
+		takeovers: make(map[rserpool.RegistrarID]*claim),
+		entries:   make(map[handlespace.Key]*entry),
+		sources:   make(map[netip.Addr]int),
+		dials:     newElementDials(),
+		subs:      make(map[rserpool.PoolHandle]map[ConnID]struct{}),
+	}
+	r.space = r.newSpace()
+	for r.id == 0 {
+		r.id = rserpool.RegistrarID(rnd.Uint32())
+	}
+	if r.cfg.ENRP.Port == 0 {
+		r.cfg.ENRP.Port = rserpool.ENRPPort
+	}
+	for _, t := range cfg.Peers {
+		if err := t.Validate(); err != nil || t.Protocol != rserpool.ProtoSCTP || t.Port == 0 {
+			return nil, fmt.Errorf("registrar: bad peer %s", t)
+		}
+		r.addTarget(t, true)
+	}
+	r.start(now)
+	return r, nil
+}
+
+// validate refuses profiles whose timers would spin or never fire.
+func (p *Profile) validate() error {
+	for _, d := range []time.Duration{
+		p.Heartbeat, p.MaxTimeLastHeard, p.MaxTimeNoResponse, p.MentorTimeout, p.MentorRetry, p.TakeoverGuard,
+		p.DialRetryMin, p.DialRetryMax, p.KeepAlive, p.KeepAliveTimeout, p.LinkGrace, p.AdoptTimeout,
+		p.ReportWindow, p.NotifyDelay,
+	} {
+		if d < time.Millisecond {
+			return fmt.Errorf("registrar: profile %q has a timer of %v, want at least 1ms", p.Name, d)
+		}
+	}
+	if p.MaxHandle < 1 {
+		return fmt.Errorf("registrar: profile %q allows pool handles of %d bytes", p.Name, p.MaxHandle)
+	}
+	return nil
+}
+
+// ID is the registrar's identifier. It changes only if another registrar has the
+// same one; EventIdentifier tells.
+func (r *Registrar) ID() rserpool.RegistrarID { return r.id }
+
+// Ready reports whether the start-up has ended, so that ASAP may be served.
+func (r *Registrar) Ready() bool { return r.phase == phaseReady }
+
+// PollAction returns the next thing to do; false means that there is none.
+func (r *Registrar) PollAction() (Action, bool) { return r.actions.pop() }
+
+// PollEvent returns the next thing that happened; false means that there is none.
+func (r *Registrar) PollEvent() (Event, bool) { return r.events.pop() }
+
+// NextTimeout returns when to call HandleTimeout; false means never.
+func (r *Registrar) NextTimeout() (time.Time, bool) { return r.timers.next() }
+
+// HandleTimeout handles all timers that have ended by now. A call that comes
+// late does not count the delay as the silence of others.
+func (r *Registrar) HandleTimeout(now time.Time) {
+	if at, ok := r.timers.next(); ok {
+		if late := now.Sub(at); late > r.profile.KeepAliveTimeout/2 {
+			r.timers.postpone(late)
+			r.stats.Stalls++
+		}
+	}
+	for {
+		k, ok := r.timers.expired(now)
+		if !ok {
+			return
+		}
+		r.timeout(now, k)
+	}
+}
+
+func (r *Registrar) timeout(now time.Time, k timerKey) {
+	switch k.kind {
+	case timerHeartbeat:
+		r.heartbeat(now)
+	case timerMentor:
+		r.begin(now, "no mentor")
+	case timerMentorRetry:
+		r.askMentor(now)
+	case timerPeer:
+		r.peerTimeout(now, rserpool.RegistrarID(k.id))
+	case timerTakeover:
+		r.takeoverTimeout(now, rserpool.RegistrarID(k.id))
+	case timerSync:
+		r.syncTimeout(now, rserpool.RegistrarID(k.id))
+	case timerServe:
+		r.serveTimeout(ConnID(k.id))
+	case timerDial:
+		r.dialTimeout(now, k.id)
+	case timerKeepAlive:
+		r.keepAliveDue(now, k.Key)
+	case timerKeepAliveTimeout:
+		r.keepAliveTimeout(now, k.Key)
+	case timerLink:
+		r.linkTimeout(now, k.Key)
+	case timerElementDial:
+		r.redialElement(now, k.Key)
+	case timerLife:
+		r.lifeTimeout(now, k.Key)
+	case timerNotify:
+		r.notify(k.Handle)
+	case timerDrain:
+		r.drained()
+	}
+}
+
+// Receive handles one message of a connection: the payload and its payload
+// protocol identifier. A message with the identifier of the other protocol ends
+// the connection, as rsplib's registrar does; other identifiers are ignored. What
+// cannot be decoded is answered as RFC 5354 §3 and §4 say, by RFC 5352 §2.2.14 and
+// RFC 5353 §3.7.
+func (r *Registrar) Receive(now time.Time, id ConnID, ppid uint32, msg []byte) {
+	c := r.links.byID[id]
+	switch {
+	case c == nil || !c.up:
+		r.stats.Dropped++
+	case ppid == c.channel.PPID():
+		if c.channel == ASAP {
+			r.receiveASAP(now, c, msg)
+		} else {
+			r.receiveENRP(now, c, msg)
+		}
+	case ppid == ASAP.PPID() || ppid == ENRP.PPID():
+		r.stats.Dropped++
+		r.abort(now, c, "payload protocol identifier of the other protocol")
+	default:
+		r.stats.Dropped++
+	}
+}
+
+func (r *Registrar) receiveASAP(now time.Time, c *conn, msg []byte) {
+	m, err := asap.Decode(msg)
+	if err != nil {
+		if causes := r.undecodable(err); len(causes) > 0 {
+			r.send(c, &asap.Error{Causes: causes})
+		}
+		return
+	}
+	r.HandleASAP(now, c.id, m)
+	if causes := m.ReportCauses(); len(causes) > 0 && c.up {
+		r.send(c, &asap.Error{Causes: causes})
+	}
+}
+
+func (r *Registrar) receiveENRP(now time.Time, c *conn, msg []byte) {
+	m, err := enrp.Decode(msg)
+	if err != nil {
+		if causes := r.undecodable(err); len(causes) > 0 {
+			r.send(c, &enrp.Error{Sender: r.id, Receiver: c.peer, Causes: causes})
+		}
+		return
+	}
+	r.HandleENRP(now, c.id, m)
+	if causes := m.ReportCauses(); len(causes) > 0 && c.up {
+		r.send(c, &enrp.Error{Sender: r.id, Receiver: m.From(), Causes: causes})
+	}
+}
+
+// undecodable counts a message that could not be read and returns what to tell
+// its sender.
+func (r *Registrar) undecodable(err error) []rserpool.Cause {
+	r.stats.DecodeErrors++
+	if e, ok := err.(*rserpool.Error); ok {
+		return e.Causes
+	}
+	return nil
+}
+
+// HandleASAP handles a decoded message of an ASAP connection.
+func (r *Registrar) HandleASAP(now time.Time, id ConnID, m asap.Message) {
+	c := r.links.byID[id]
+	if c == nil || !c.up || c.channel != ASAP {
+		r.stats.Dropped++
+		return
+	}
+	switch m := m.(type) {
+	case *asap.Registration:
+		r.register(now, c, m)
+	case *asap.Deregistration:
+		r.deregister(now, c, m)
+	case *asap.HandleResolution:
+		r.resolve(now, c, m)
+	case *asap.EndpointKeepAliveAck:
+		r.keepAliveAck(now, c, m)
+	case *asap.EndpointUnreachable:
+		r.unreachable(now, c, m)
+	case *asap.Error:
+		r.event(Event{Kind: EventRemoteError, Conn: c.id, Reason: rserpool.CausesString(m.Causes)})
+	default:
+		r.stats.Dropped++ // messages that registrars send, or elements and users exchange
+	}
+}
+
+// HandleENRP handles a decoded message of an ENRP connection.
+func (r *Registrar) HandleENRP(now time.Time, id ConnID, m enrp.Message) {
+	c := r.links.byID[id]
+	if c == nil || !c.up || c.channel != ENRP {
+		r.stats.Dropped++
+		return
+	}
+	if e, ok := m.(*enrp.Error); ok {
+		// rsplib does not swap the identifiers in its errors, so they say nothing.
+		r.event(Event{Kind: EventRemoteError, Conn: c.id, Registrar: c.peer, Reason: rserpool.CausesString(e.Causes)})
+		return
+	}
+	switch from, to := m.From(), m.To(); {
+	case from == 0, to != 0 && to != r.id && from != r.id:
+		r.stats.Dropped++ // RFC 5353 §2.1: for another registrar, or from nobody
+		return
+	case from == r.id:
+		r.ownIdentifier(now, c)
+		return
+	}
+	p := r.bind(now, c, m)
+	if p == nil {
+		return
+	}
+	r.heard(now, p)
+	if _, ok := m.(*enrp.Presence); !ok && p.info == nil && !p.greeted {
+		p.greeted = true
+		r.sendPresence(c, p.id, true) // RFC 5353 §3.4.1
+	}
+	r.dispatchENRP(now, c, p, m)
+}
+
+func (r *Registrar) dispatchENRP(now time.Time, c *conn, p *peer, m enrp.Message) {
+	switch m := m.(type) {
+	case *enrp.Presence:
+		r.presence(now, c, p, m)
+	case *enrp.HandleTableRequest:
+		r.tableRequest(now, c, p, m)
+	case *enrp.HandleTableResponse:
+		r.tableResponse(now, p, m)
+	case *enrp.HandleUpdate:
+		r.update(now, p, m)
+	case *enrp.ListRequest:
+		r.listRequest(c, p)
+	case *enrp.ListResponse:
+		r.listResponse(now, c, p, m)
+	case *enrp.InitTakeover:
+		r.initTakeover(now, p, m.Target)
+	case *enrp.InitTakeoverAck:
+		r.initTakeoverAck(now, p, m.Target)
+	case *enrp.TakeoverServer:
+		r.takeoverServer(now, p, m.Target)
+	}
+}
+
+// send puts a message out on a connection that is up.
+func (r *Registrar) send(c *conn, m Message) {
+	if c.up {
+		r.actions.push(Action{Kind: Send, Conn: c.id, Channel: c.channel, Message: m})
+	}
+}
+
+func (r *Registrar) event(e Event) { r.events.push(e) }
+
+// refused reports something that a peer may not do.
+func (r *Registrar) refused(p *peer, reason string) {
+	r.stats.Refused++
+	r.event(Event{Kind: EventRefused, Registrar: p.id, Reason: reason})
+}
+
+// jitter draws from d - d/part to d + d/part.
+func (r *Registrar) jitter(d time.Duration, part int64) time.Duration {
+	span := int64(d) / part
+	return d - time.Duration(span) + time.Duration(r.rnd.Int64N(2*span+1))
+}
+
+// sortedKeys returns the keys of an element set in a fixed order, so that maps
+// never decide about the order of messages.
+func sortedKeys[V any](m map[handlespace.Key]V) []handlespace.Key {
+	keys := make([]handlespace.Key, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.SortFunc(keys, handlespace.Key.Compare)
+	return keys
+}
+
+// newSpace makes the handlespace. Its random policies draw from the registrar's
+// generator.
+func (r *Registrar) newSpace() *handlespace.Space {
+	return handlespace.New(handlespace.Options{
+		MaxPools: r.limits.Pools, MaxElements: r.limits.Elements, MaxElementsPerPool: r.limits.ElementsPerPool,
+		Policy: policy.Options{Rand: r.rnd.Uint64},
+	})
+}
+
+// lookup finds an element in the handlespace.
+func (r *Registrar) lookup(k handlespace.Key) (handlespace.Element, bool) {
+	return r.space.Get(k.Handle, k.ID)
+}
+
+// Space is the handlespace, for reading.
+func (r *Registrar) Space() *handlespace.Space { return r.space }

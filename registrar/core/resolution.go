@@ -1,0 +1,161 @@
+package core
+
+import (
+	"slices"
+	"time"
+
+	"github.com/rserpool/rserpool/asap"
+	"github.com/rserpool/rserpool/handlespace"
+	"github.com/rserpool/rserpool/rserpool"
+)
+
+// Bounds on messages that list elements: below rserpool.MaxMessage with room for
+// what stands beside the elements.
+const (
+	maxPage        = 60_000
+	maxForeignPage = 1_350 // rsplib aborts on much more than 1,400
+)
+
+// bucket limits a rate: it holds what may still be done.
+type bucket struct {
+	tokens float64
+	at     time.Time
+}
+
+// take takes one token if there is one. The bucket fills at rate per second and
+// holds a second's worth, at least one.
+func (b *bucket) take(now time.Time, rate float64) bool {
+	if rate <= 0 {
+		return true
+	}
+	if b.at.IsZero() {
+		b.tokens = max(rate, 1)
+	} else if d := now.Sub(b.at); d > 0 {
+		b.tokens = min(b.tokens+d.Seconds()*rate, max(rate, 1))
+	}
+	b.at = now
+	if b.tokens < 1 {
+		return false
+	}
+	b.tokens--
+	return true
+}
+
+// resolve handles an ASAP_HANDLE_RESOLUTION (RFC 5352 §3.3). The pool's policy is
+// always in the answer: RFC 5352 leaves it out for round robin only, rsplib's pool
+// users want it always.
+func (r *Registrar) resolve(now time.Time, c *conn, m *asap.HandleResolution) {
+	resp := &asap.HandleResolutionResponse{Handle: m.Handle}
+	if !c.resolutions.take(now, r.limits.ResolutionRate) {
+		r.stats.RateLimited++
+		resp.Causes = []rserpool.Cause{{Code: rserpool.CauseLackOfResources}}
+		r.send(c, resp)
+		return
+	}
+	r.stats.Resolutions++
+	els, pol, ok := r.space.Select(m.Handle, r.items(m))
+	switch {
+	case !ok:
+		r.stats.ResolutionsFailed++
+		resp.Causes = []rserpool.Cause{{Code: rserpool.CauseUnknownPoolHandle}}
+	case len(els) == 0: // all have weight 0
+		r.stats.ResolutionsFailed++
+		resp.Causes = []rserpool.Cause{{Code: rserpool.CauseLackOfResources}}
+	default:
+		resp.Policy, resp.Elements = &pol, fit(els)
+		resp.AcceptUpdate = m.Subscribe && r.subscribe(c, m.Handle)
+	}
+	r.send(c, resp)
+}
+
+// items is how many elements to return.
+func (r *Registrar) items(m *asap.HandleResolution) int {
+	switch {
+	case !m.HasItems || m.Items == rserpool.ItemsDefault:
+		return r.limits.DefaultItems
+	case uint64(m.Items) > uint64(r.limits.Items):
+		return r.limits.Items
+	}
+	return int(m.Items)
+}
+
+// fit drops the ASAP transports, which are no business of pool users, and as many
+// elements at the end as do not go into one message.
+func fit(els []rserpool.PoolElement) []rserpool.PoolElement {
+	size := 0
+	var buf []byte
+	for i := range els {
+		els[i].ASAP = nil
+		if len(els)*handlespace.DefaultMaxElementBytes <= maxPage {
+			continue
+		}
+		buf = els[i].AppendTo(buf[:0])
+		if size += len(buf); size > maxPage {
+			return els[:i]
+		}
+	}
+	return els
+}
+
+// subscribe lets a connection hear of changes of a pool (RFC 5352 §2.2.5, S bit).
+func (r *Registrar) subscribe(c *conn, h rserpool.PoolHandle) bool {
+	if _, ok := c.subs[h]; ok {
+		return true
+	}
+	if len(c.subs) >= r.limits.Subscriptions {
+		return false
+	}
+	if c.subs == nil {
+		c.subs = make(map[rserpool.PoolHandle]struct{})
+	}
+	c.subs[h] = struct{}{}
+	if r.subs[h] == nil {
+		r.subs[h] = make(map[ConnID]struct{})
+	}
+	r.subs[h][c.id] = struct{}{}
+	return true
+}
+
+func (r *Registrar) unsubscribe(c *conn, h rserpool.PoolHandle) {
+	delete(c.subs, h)
+	delete(r.subs[h], c.id)
+	if len(r.subs[h]) == 0 {
+		delete(r.subs, h)
+		r.timers.stop(timerKey{kind: timerNotify, Key: handlespace.Key{Handle: h}})
+	}
+}
+
+// poolChanged has the subscribers of a pool told soon: changes that come close
+// together make one message.
+func (r *Registrar) poolChanged(now time.Time, h rserpool.PoolHandle) {
+	if len(r.subs[h]) > 0 {
+		r.timers.earlier(timerKey{kind: timerNotify, Key: handlespace.Key{Handle: h}}, now.Add(r.profile.NotifyDelay))
+	}
+}
+
+// notify tells the subscribers of a pool all its elements (RFC 5352 §2.2.6). The
+// end of the pool ends the subscriptions too.
+func (r *Registrar) notify(h rserpool.PoolHandle) {
+	ids := make([]ConnID, 0, len(r.subs[h]))
+	for id := range r.subs[h] {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	info, members, ok := r.space.Pool(h)
+	for _, id := range ids {
+		c := r.links.byID[id]
+		if !ok {
+			r.send(c, &asap.HandleResolutionResponse{Handle: h, Causes: []rserpool.Cause{{Code: rserpool.CauseUnknownPoolHandle}}})
+			r.unsubscribe(c, h)
+			continue
+		}
+		els := make([]rserpool.PoolElement, 0, min(len(members), r.limits.Items))
+		for _, el := range members[:min(len(members), r.limits.Items)] {
+			els = append(els, el.PoolElement)
+		}
+		r.stats.Notifications++
+		r.send(c, &asap.HandleResolutionResponse{
+			AcceptUpdate: true, Handle: h, Policy: &rserpool.Policy{Type: info.Policy}, Elements: fit(els),
+		})
+	}
+}
