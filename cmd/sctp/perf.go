@@ -1,0 +1,132 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"sort"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rserpool/rserpool/sctp"
+)
+
+// errUnsupported is a perf mode that does not exist.
+var errUnsupported = errors.New("mode is not supported")
+
+// The first byte of a perf message tells the server what to do with it.
+const (
+	opCount  = 'S' // count it
+	opEcho   = 'E' // send it back
+	opMemory = 'M' // reply with memory figures as JSON
+)
+
+// maxPerfMessage bounds what the server reads as one message.
+const maxPerfMessage = 16 << 20
+
+// perfOptions is what both ends of a measurement share.
+type perfOptions struct {
+	human      bool
+	noOffload  bool
+	nagle      bool
+	recvBuffer int
+	sendBuffer int
+	profile    string
+}
+
+// report is the figures of one measurement, printed as one JSON line.
+type report map[string]any
+
+func perfCommand() *cobra.Command {
+	var o perfOptions
+	c := &cobra.Command{
+		Use:   "perf",
+		Short: "Measure throughput, latency, set-up rate and memory",
+		Long: `Measure throughput, latency, set-up rate and memory between two processes.
+
+The environment variable ANCHOR_MTU (1500 or 9000) is the IP MTU to respect.
+Figures are printed as one JSON line, or for people with --human.`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	f := c.PersistentFlags()
+	f.BoolVar(&o.human, "human", false, "print figures for people")
+	f.BoolVar(&o.noOffload, "no-offload", false, "do not use UDP segmentation offload (GSO, GRO)")
+	f.BoolVar(&o.nagle, "nagle", false, "let small messages wait for more while data is unacknowledged")
+	f.IntVar(&o.recvBuffer, "recv-buffer", 0, "receive buffer of an association in bytes (default 1 MiB)")
+	f.IntVar(&o.sendBuffer, "send-buffer", 0, "send buffer of an association in bytes (default 1 MiB)")
+	f.StringVar(&o.profile, "cpuprofile", "", "write a CPU profile to this file")
+	c.AddCommand(perfServerCommand(&o), perfClientCommand(&o))
+	return c
+}
+
+// config is the association parameters of a measurement.
+func (o *perfOptions) config() *sctp.Config {
+	return &sctp.Config{
+		MTU:            perfMTU(),
+		RecvBuffer:     o.recvBuffer,
+		SendBuffer:     o.sendBuffer,
+		MaxMessageSize: maxPerfMessage,
+		Nagle:          o.nagle,
+		Backlog:        1024,
+	}
+}
+
+// perfMTU is the IP MTU that the environment asks for, 1500 without it.
+func perfMTU() int {
+	if n, err := strconv.Atoi(os.Getenv("ANCHOR_MTU")); err == nil && n > 0 {
+		return n
+	}
+	return 1500
+}
+
+// print writes a report to w.
+func (o *perfOptions) print(w io.Writer, r report) error {
+	if !o.human {
+		return json.NewEncoder(w).Encode(r)
+	}
+	keys := make([]string, 0, len(r))
+	for k := range r {
+		keys = append(keys, k)
+	}
+	sort.Strings(keys)
+	for _, k := range keys {
+		if _, err := fmt.Fprintf(w, "%-24s %v\n", strings.ReplaceAll(k, "_", " "), r[k]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// memory is what this process holds: resident set, heap and stacks in bytes, and
+// goroutines.
+func memory() map[string]float64 {
+	debug.FreeOSMemory()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return map[string]float64{
+		"rss":        residentBytes(),
+		"heap":       float64(m.HeapAlloc),
+		"stack":      float64(m.StackInuse),
+		"goroutines": float64(runtime.NumGoroutine()),
+	}
+}
+
+// residentBytes reads the resident set where /proc tells it, else 0.
+func residentBytes() float64 {
+	b, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		return 0
+	}
+	var pages, resident float64
+	if _, err := fmt.Sscan(string(b), &pages, &resident); err != nil {
+		return 0
+	}
+	return resident * float64(os.Getpagesize())
+}

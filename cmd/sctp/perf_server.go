@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rserpool/rserpool/sctp"
+)
+
+func perfServerCommand(o *perfOptions) *cobra.Command {
+	return &cobra.Command{
+		Use:   "server ADDR",
+		Short: "Serve measurements until standard input closes, then print what was received",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return withProfile(o.profile, func() error { return perfServe(c, args[0], o) })
+		},
+	}
+}
+
+// received is what the server's associations took in.
+type received struct {
+	mu          sync.Mutex
+	msgs, bytes int64
+	secs        float64
+	conns       int64
+}
+
+func perfServe(c *cobra.Command, address string, o *perfOptions) error {
+	stack, addr, err := openServer(address, o)
+	if err != nil {
+		return err
+	}
+	defer stack.Close()
+	l, err := stack.Listen(addr, o.config())
+	if err != nil {
+		return err
+	}
+	r := &received{}
+	go func() {
+		for {
+			a, err := l.AcceptSCTP(context.Background())
+			if err != nil {
+				return
+			}
+			go r.serve(a)
+		}
+	}()
+	fmt.Fprintln(c.OutOrStdout(), "ready")
+	_, _ = io.Copy(io.Discard, c.InOrStdin()) // ends when the other side is done with us
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return o.print(c.OutOrStdout(), report{"rx_msgs": r.msgs, "rx_bytes": r.bytes, "rx_secs": r.secs, "rx_conns": r.conns})
+}
+
+// openServer makes a stack on the addresses of a LISTEN address.
+func openServer(address string, o *perfOptions) (*sctp.Stack, *sctp.Addr, error) {
+	addr, err := sctp.ParseListenAddr(address)
+	if err != nil {
+		return nil, nil, usageError{err}
+	}
+	udp := addr.UDPPort
+	stack, err := sctp.NewStack(&sctp.StackConfig{ListenAddrs: addr.IPs, UDPPort: udp, DisableOffload: o.noOffload})
+	return stack, addr, err
+}
+
+// serve does what the first byte of each message says.
+func (r *received) serve(a *sctp.Association) {
+	defer a.Close()
+	r.mu.Lock()
+	r.conns++
+	r.mu.Unlock()
+	ctx := context.Background()
+	buf := make([]byte, 64)
+	var msgs, bytes int64
+	var first time.Time
+	for {
+		m, err := a.ReceiveMessage(ctx, buf[:cap(buf)], maxPerfMessage)
+		if err != nil {
+			return
+		}
+		if cap(m.Data) > cap(buf) {
+			buf = m.Data
+		}
+		switch m.Data[0] {
+		case opCount:
+			if msgs == 0 {
+				first = time.Now()
+			}
+			msgs++
+			bytes += int64(len(m.Data))
+		case opEcho:
+			if msgs > 0 {
+				r.mu.Lock()
+				r.msgs, r.bytes, r.secs = msgs, bytes, time.Since(first).Seconds()
+				r.mu.Unlock()
+			}
+			err = a.Send(ctx, &sctp.Message{Data: m.Data})
+		case opMemory:
+			var b []byte
+			if b, err = json.Marshal(memory()); err == nil {
+				err = a.Send(ctx, &sctp.Message{Data: b})
+			}
+		}
+		if err != nil {
+			return
+		}
+	}
+}
