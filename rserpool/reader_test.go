@@ -212,3 +212,22 @@ func TestSmallParametersBothWays(t *testing.T) {
 		require.Equal(t, rserpool.KindInvalidValue, kindOf(t, p.Err()), name)
 	}
 }
+
+// A missing parameter has no cause of its own: unspecified (RFC 5354 §3.12.1) at
+// the top, an invalid value (§3.12.4) of the parameter around it.
+func TestMissingParameterCauses(t *testing.T) {
+	p := rserpool.NewParamReader(rserpool.PoolHandle("pool").AppendTo(nil))
+	p.PoolHandle()
+	p.PEID()
+	err := p.Finish()
+	require.Equal(t, rserpool.KindMissingParameter, err.Kind)
+	require.Equal(t, rserpool.ParamPEIdentifier, err.Param)
+	require.Equal(t, []rserpool.Cause{{Code: rserpool.CauseUnspecified}}, err.Causes)
+
+	b := unhex(t, "000b 0008 00001111")
+	p = rserpool.NewParamReader(b)
+	p.ServerInfo()
+	err = p.Finish()
+	require.Equal(t, rserpool.KindMissingParameter, err.Kind)
+	require.Equal(t, []rserpool.Cause{{Code: rserpool.CauseInvalidValues, Info: b}}, err.Causes)
+}

@@ -211,3 +211,30 @@ func TestProtocolAndUseStrings(t *testing.T) {
 	require.Equal(t, "protocol(0)", rserpool.Protocol(0).String())
 	require.Equal(t, "use(7)", rserpool.TransportUse(7).String())
 }
+
+// docs/udp-port-parameter.md, Receiver 1.
+func TestUDPPortBelongsToTheNextTransport(t *testing.T) {
+	const sctp = "0004 0010 1e61 0000 0001 0008 c0000201"
+	for _, c := range []struct {
+		name, before string
+		want         uint16
+	}{
+		{"right before", "a6ab 0008 26ac 0000", 9900},
+		{"unknown parameter in between", "a6ab 0008 26ac 0000 8001 0005 61000000", 9900},
+		{"the second of two", "a6ab 0008 26ac 0000 a6ab 0008 26ad 0000", 9901},
+		{"the second of two is 0", "a6ab 0008 26ac 0000 a6ab 0008 0000 0000", 0},
+	} {
+		p := rserpool.NewParamReader(unhex(t, c.before+sctp))
+		require.Equal(t, c.want, p.Transport().UDPPort, c.name)
+		require.Nil(t, p.Finish(), c.name)
+	}
+	p := rserpool.NewParamReader(unhex(t, "a6ab 0008 26ac 0000 0009 0005 61000000"+sctp))
+	require.Equal(t, rserpool.PoolHandle("a"), p.PoolHandle())
+	require.Zero(t, p.Transport().UDPPort, "a handle stands between")
+	require.Nil(t, p.Finish())
+
+	p = rserpool.NewParamReader(unhex(t, "a6ab 0008 26ac 0000"+sctp+sctp))
+	require.Equal(t, uint16(9900), p.Transport().UDPPort)
+	require.Zero(t, p.Transport().UDPPort, "one parameter, one transport")
+	require.Nil(t, p.Finish())
+}
