@@ -12,6 +12,8 @@ COUNT     ?= 3
 SEEDS     ?= 200
 SOAK      ?= 10m
 ROUNDS    ?= 3
+PLAN      ?= quick.txt
+SKIP      ?=
 BIN       := bin
 
 # The race detector is cgo: without a C compiler tests run without it.
@@ -53,8 +55,8 @@ fuzz: ## each fuzz target for FUZZTIME
 bench: ## the project's own benchmarks (BENCH=regexp, BENCHTIME, PKG)
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -benchtime $(BENCHTIME) $(PKG)
 
-bench-peers: build ## side by side with other stacks; writes bench/RESULTS.md
-	ROUNDS=$(ROUNDS) bench/compare/bench.sh
+bench-peers: build ## beside other stacks; writes bench/RESULTS.md (ROUNDS, PLAN, SKIP)
+	ROUNDS=$(ROUNDS) PLAN=$(PLAN) SKIP='$(SKIP)' bench/compare/bench.sh
 
 cover: ## coverage of all packages by all tests; profile in cover.out
 	$(GO) test -timeout 15m -coverpkg=./... -coverprofile=cover.out ./...
@@ -67,7 +69,7 @@ lint: ## gofmt, vet, architecture, API record; golangci-lint if installed
 	$(GO) vet -tags interop ./interop/...
 	$(GO) test ./internal/archtest
 	$(GO) run ./internal/apidump
-	cd bench/compare && $(GO) vet ./...
+	cd bench/compare && $(GO) vet ./... && $(GO) test ./...
 	@if command -v golangci-lint >/dev/null; then golangci-lint run; \
 		else echo "make lint: golangci-lint is not installed, skipped"; fi
 
