@@ -26,17 +26,28 @@ func Listen(addr netip.AddrPort, cfg *Config) (*Socket, error) {
 // on all addresses is chosen. "[::]" next to an IPv4 address stands for the IPv6
 // addresses only.
 func ListenAll(addrs []netip.AddrPort, cfg *Config) ([]*Socket, error) {
+	return listenAll(addrs, func(a netip.AddrPort, v6only bool) (*Socket, error) { return bind(a, v6only, cfg) })
+}
+
+// binder binds a socket; v6only makes one for "[::]" that leaves IPv4 alone.
+type binder func(a netip.AddrPort, v6only bool) (*Socket, error)
+
+func listenAll(addrs []netip.AddrPort, bind binder) ([]*Socket, error) {
 	port, err := commonPort(addrs)
 	if err != nil {
 		return nil, err
 	}
-	for range portTries - 1 {
-		socks, err := bindAll(addrs, port, cfg)
-		if err == nil || port != 0 || len(addrs) < 2 || !errors.Is(err, syscall.EADDRINUSE) {
-			return socks, err
+	tries := 1
+	if port == 0 && len(addrs) > 1 {
+		tries = portTries // another address may have the port in use already
+	}
+	var socks []*Socket
+	for range tries {
+		if socks, err = bindAll(addrs, port, bind); err == nil {
+			break
 		}
 	}
-	return bindAll(addrs, port, cfg)
+	return socks, err
 }
 
 // commonPort returns the port that all addresses share, 0 if none has one.
@@ -58,14 +69,14 @@ func commonPort(addrs []netip.AddrPort) (uint16, error) {
 }
 
 // bindAll binds all addresses to port, or to the port that the first one gets.
-func bindAll(addrs []netip.AddrPort, port uint16, cfg *Config) ([]*Socket, error) {
+func bindAll(addrs []netip.AddrPort, port uint16, bind binder) ([]*Socket, error) {
 	v6only := false
 	for _, a := range addrs {
 		v6only = v6only || a.Addr().Unmap().Is4()
 	}
 	socks := make([]*Socket, 0, len(addrs))
 	for _, a := range addrs {
-		s, err := bind(netip.AddrPortFrom(a.Addr(), port), v6only, cfg)
+		s, err := bind(netip.AddrPortFrom(a.Addr(), port), v6only)
 		if err != nil {
 			for _, s := range socks {
 				_ = s.Close()

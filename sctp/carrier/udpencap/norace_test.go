@@ -1,0 +1,5 @@
+//go:build !race
+
+package udpencap_test
+
+const raceEnabled = false
