@@ -231,11 +231,11 @@ func (e *Endpoint) registrationResponse(now time.Time, r *asap.RegistrationRespo
 	}
 	m.known, m.failures, m.reported = true, 0, false
 	if m.changed {
-		m.want(memberRegistering)
-	} else {
-		m.want(memberRegistered)
-		m.deadline = now.Add(e.reregisterAfter())
+		m.want(memberRegistering) // what was accepted is not what is wanted now
+		return
 	}
+	m.want(memberRegistered)
+	m.deadline = now.Add(e.reregisterAfter())
 	l := e.links.home
 	e.events.push(Event{Kind: EventRegistered, Link: l.id, Server: l.server, Registrar: l.at, Handle: r.Handle, Causes: r.Causes})
 }

@@ -1,0 +1,300 @@
+package asaplink
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/rserpool/rserpool/asap"
+	"github.com/rserpool/rserpool/asap/core"
+	"github.com/rserpool/rserpool/rserpool"
+	"github.com/rserpool/rserpool/sctp"
+)
+
+// Config says how an Agent talks to registrars.
+type Config struct {
+	// Core configures the endpoint; its profile also sets the SCTP parameters.
+	Core core.Config
+	// Stack carries the associations. It stays the caller's.
+	Stack *sctp.Stack
+	// Listen opens the SCTP port that registrars are dialed from for registrars
+	// that dial back: one that takes an element over does.
+	Listen bool
+	// Port is the local SCTP port of the associations; 0 is any free one.
+	Port uint16
+	// OnEvent is called for every event of the endpoint, in order, under the
+	// Agent's lock: it must neither block nor call the Agent.
+	OnEvent func(core.Event)
+	// Logger may be nil.
+	Logger *zap.Logger
+}
+
+// Agent drives an ASAP endpoint: it owns the associations with registrars, the
+// timer and the lock. It runs a goroutine for each association.
+type Agent struct {
+	stack    *sctp.Stack
+	sctp     *sctp.Config
+	listener *sctp.Listener // nil: nobody can dial back
+	onEvent  func(core.Event)
+	log      *zap.Logger
+
+	ctx    context.Context // ends with Close
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+
+	mu     sync.Mutex
+	core   *core.Endpoint
+	links  map[core.LinkID]*link
+	timer  *time.Timer
+	armed  time.Time // when timer fires, zero: it does not run
+	closed bool
+}
+
+// link is one association with a registrar. Its goroutine dials it, reads it and
+// closes it.
+type link struct {
+	id     core.LinkID
+	ctx    context.Context // ends when the endpoint has given it up
+	cancel context.CancelFunc
+	assoc  *sctp.Association // nil while it is being dialed
+	abort  bool              // how to close it
+}
+
+// Start returns a running Agent, which must be closed.
+func Start(cfg *Config) (*Agent, error) {
+	e, err := core.New(&cfg.Core)
+	if err != nil {
+		return nil, err
+	}
+	a := &Agent{
+		stack: cfg.Stack, sctp: SCTPConfig(e.Profile().Transport, nil),
+		onEvent: cfg.OnEvent, log: cfg.Logger,
+		core: e, links: make(map[core.LinkID]*link),
+	}
+	if a.log == nil {
+		a.log = zap.NewNop()
+	}
+	a.sctp.LocalPort = cfg.Port
+	if cfg.Listen {
+		l, err := cfg.Stack.Listen(&sctp.Addr{Port: cfg.Port}, a.sctp)
+		if err != nil {
+			return nil, err
+		}
+		a.listener = l
+		a.sctp.LocalPort = l.Addr().(*sctp.Addr).Port
+	}
+	a.ctx, a.cancel = context.WithCancel(context.Background())
+	if a.listener != nil {
+		a.wg.Go(a.accept)
+	}
+	return a, nil
+}
+
+// Port returns the SCTP port that registrars are dialed from, 0 if it differs.
+func (a *Agent) Port() uint16 { return a.sctp.LocalPort }
+
+// Close ends all associations with registrars and waits for that. It is idempotent.
+func (a *Agent) Close() {
+	a.mu.Lock()
+	a.closed = true
+	if a.timer != nil {
+		a.timer.Stop()
+	}
+	a.mu.Unlock()
+	a.cancel()
+	if a.listener != nil {
+		_ = a.listener.Close() // cannot fail
+	}
+	a.wg.Wait()
+}
+
+// Do gives the endpoint an input and does what it wants done. f must not block.
+// After Close it does nothing.
+func (a *Agent) Do(f func(now time.Time, e *core.Endpoint)) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.closed {
+		return
+	}
+	now := time.Now()
+	f(now, a.core)
+	a.drain(now)
+}
+
+// drain does what the endpoint wants done, passes events on and sets the timer. The
+// caller holds a.mu.
+func (a *Agent) drain(now time.Time) {
+	for o, ok := a.core.PollOutput(); ok; o, ok = a.core.PollOutput() {
+		a.perform(now, o)
+	}
+	for ev, ok := a.core.PollEvent(); ok; ev, ok = a.core.PollEvent() {
+		a.logEvent(&ev)
+		if a.onEvent != nil {
+			a.onEvent(ev)
+		}
+	}
+	at, ok := a.core.NextTimeout()
+	switch {
+	case !ok:
+		at = time.Time{}
+		if a.timer != nil {
+			a.timer.Stop()
+		}
+	case at.Equal(a.armed):
+	case a.timer == nil:
+		a.timer = time.AfterFunc(at.Sub(now), a.timeout)
+	default:
+		a.timer.Reset(at.Sub(now))
+	}
+	a.armed = at
+}
+
+func (a *Agent) timeout() {
+	a.Do(func(now time.Time, e *core.Endpoint) {
+		a.armed = time.Time{}
+		e.HandleTimeout(now)
+	})
+}
+
+func (a *Agent) perform(now time.Time, o core.Output) {
+	switch o.Kind {
+	case core.OutputDial:
+		l := a.add(o.Link, nil)
+		a.log.Debug("dialing registrar", zap.Stringer("registrar", o.Registrar))
+		a.wg.Go(func() { a.dial(l, Addr(o.Registrar)) })
+	case core.OutputSend:
+		l := a.links[o.Link]
+		if l == nil || l.assoc == nil {
+			return
+		}
+		b, err := asap.Marshal(o.Message)
+		if err == nil {
+			// The send buffer holds many requests. If it is full, the registrar has
+			// not acknowledged any of them for long.
+			err = l.assoc.TrySend(&sctp.Message{PPID: sctp.PPID(asap.PPID), Data: b})
+		}
+		if err != nil {
+			a.remove(l, true)
+			a.core.HandleLost(now, o.Link, err) // its outputs are next in the loop of drain
+		}
+	case core.OutputClose:
+		if l := a.links[o.Link]; l != nil {
+			a.remove(l, o.Abort)
+		}
+	}
+}
+
+// add enters a link. The caller holds a.mu.
+func (a *Agent) add(id core.LinkID, assoc *sctp.Association) *link {
+	l := &link{id: id, assoc: assoc}
+	l.ctx, l.cancel = context.WithCancel(a.ctx)
+	a.links[id] = l
+	return l
+}
+
+// remove lets the goroutine of a link close it. The caller holds a.mu.
+func (a *Agent) remove(l *link, abort bool) {
+	delete(a.links, l.id)
+	l.abort = abort
+	l.cancel()
+}
+
+// current runs f as an input if the endpoint still knows the link.
+func (a *Agent) current(l *link, f func(now time.Time, e *core.Endpoint)) {
+	a.Do(func(now time.Time, e *core.Endpoint) {
+		if a.links[l.id] == l {
+			f(now, e)
+		}
+	})
+}
+
+// dial is the goroutine of a link to a registrar.
+func (a *Agent) dial(l *link, to *sctp.Addr) {
+	defer l.cancel()
+	assoc, err := a.stack.Dial(l.ctx, to, a.sctp)
+	if err != nil {
+		a.lost(l, err)
+		return
+	}
+	local := localAddrs(assoc)
+	a.current(l, func(now time.Time, e *core.Endpoint) {
+		l.assoc = assoc
+		e.HandleConnected(now, l.id, local)
+	})
+	a.read(l, assoc)
+}
+
+// accept takes in registrars that dial back.
+func (a *Agent) accept() {
+	for {
+		assoc, err := a.listener.AcceptSCTP(a.ctx)
+		if err != nil {
+			return
+		}
+		from, _ := assoc.RemoteAddr().(*sctp.Addr)
+		local := localAddrs(assoc)
+		var l *link
+		a.Do(func(now time.Time, e *core.Endpoint) {
+			l = a.add(e.HandleAccepted(now, Transport(from), local), assoc)
+			a.wg.Go(func() {
+				defer l.cancel()
+				a.read(l, assoc)
+			})
+		})
+		if l == nil { // closed meanwhile
+			_ = assoc.Close() // the error is that it took too long
+		}
+	}
+}
+
+// read passes the messages of an association on until it ends, and closes it.
+func (a *Agent) read(l *link, assoc *sctp.Association) {
+	buf := make([]byte, 4096)
+	for {
+		m, err := assoc.ReceiveMessage(l.ctx, buf, rserpool.MaxMessage)
+		if errors.Is(err, sctp.ErrMessageTooLarge) {
+			continue // no ASAP message is that long
+		}
+		if err != nil {
+			a.lost(l, err)
+			break
+		}
+		if uint32(m.PPID) != asap.PPID {
+			continue // RFC 5352 §5: ASAP messages have this identifier
+		}
+		a.current(l, func(now time.Time, e *core.Endpoint) { e.HandleMessage(now, l.id, m.Data) })
+	}
+	a.mu.Lock()
+	abort := l.abort
+	a.mu.Unlock()
+	if abort {
+		_ = assoc.Abort("registrar does not answer") // it may have ended
+	}
+	_ = assoc.Close() // the error is that it took too long
+}
+
+// lost tells the endpoint that an association ended or did not come up.
+func (a *Agent) lost(l *link, err error) {
+	a.current(l, func(now time.Time, e *core.Endpoint) {
+		delete(a.links, l.id)
+		e.HandleLost(now, l.id, err)
+	})
+}
+
+func (a *Agent) logEvent(ev *core.Event) {
+	switch ev.Kind {
+	case core.EventHome:
+		a.log.Info("home registrar", zap.Stringer("id", ev.Server), zap.Stringer("at", ev.Registrar))
+	case core.EventHomeLost:
+		a.log.Warn("home registrar lost", zap.Stringer("at", ev.Registrar), zap.Error(ev.Err))
+	case core.EventRegisterFailed:
+		a.log.Warn("registration failed", zap.Stringer("pool", ev.Handle), zap.Error(ev.Err))
+	case core.EventRemoteError:
+		a.log.Warn("error from registrar", zap.String("causes", rserpool.CausesString(ev.Causes)))
+	default:
+		a.log.Debug(ev.Kind.String(), zap.Stringer("pool", ev.Handle), zap.Error(ev.Err))
+	}
+}

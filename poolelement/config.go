@@ -1,0 +1,123 @@
+package poolelement
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/rserpool/rserpool/asap/core"
+	"github.com/rserpool/rserpool/internal/asaplink"
+	"github.com/rserpool/rserpool/rserpool"
+	"github.com/rserpool/rserpool/sctp"
+)
+
+// Config says how a pool element serves and registers. The zero value lacks
+// Registrars only. A Config is not modified and must not be changed while in use.
+type Config struct {
+	// Registrars are the ASAP endpoints of registrars, `IP[/IP…]:PORT[@UDPPORT]`;
+	// a host name may stand for an IP. They are tried in random order.
+	Registrars []string
+
+	// Listen is where to serve, `[IP[/IP…]][:PORT][@UDPPORT]`: by default on all
+	// local addresses, on any free SCTP port, and on UDP port 9899 if anything is
+	// given, on any free UDP port if Listen is empty. With Stack, which has
+	// addresses and a UDP port, only the IPs, to choose among those of the stack,
+	// and PORT matter.
+	Listen string
+
+	// ASAPPort is the SCTP port of the ASAP endpoint. 0 is any free one.
+	ASAPPort uint16
+
+	// Advertise replaces the address that is registered, `IP[/IP…]:PORT[@UDPPORT]`,
+	// for an element behind a NAT with forwarded ports. By default it is the
+	// addresses of Listen, or, if that is all local ones, the one that the
+	// registrar sees the element at. RFC 5352 §2.2.1 wants addresses of the
+	// association with the registrar, and rsplib's registrar refuses others.
+	Advertise string
+
+	// PEID is the element's identifier. 0 is a random one.
+	PEID rserpool.PEID
+
+	// Policy is the pool's selection policy and the element's place in it. The zero
+	// value is RoundRobin.
+	Policy rserpool.Policy
+
+	// Life is the registration life, how long registrars keep the element
+	// when they hear nothing of it. Zero is the profile's, negative for ever.
+	Life time.Duration
+
+	// Profile holds the timers (core.ProfileRFC, core.ProfileFast, …). The zero
+	// value is core.ProfileDefault.
+	Profile core.Profile
+
+	// DataOnly registers a transport without control channel (RFC 5354 §3.4):
+	// cookies cannot be used then. All elements of a pool must agree.
+	DataOnly bool
+
+	// KnownRegistrarsOnly restricts home registrars to Registrars: one that is not
+	// listed cannot take this element over (RFC 5355 §2.6).
+	KnownRegistrarsOnly bool
+
+	// Stack carries all associations, if not nil; it stays the caller's. Otherwise
+	// the element opens one of its own, on the addresses of Listen.
+	Stack *sctp.Stack
+
+	// SCTP holds parameters of the associations with users. Times and counters that
+	// are not set are the profile's.
+	SCTP *sctp.Config
+
+	// Logger gets what happens to the registration. Nil: silence.
+	Logger *zap.Logger
+}
+
+// setup is a Config read and filled in.
+type setup struct {
+	registrars []rserpool.Transport
+	listen     *sctp.Addr
+	advertise  *sctp.Addr
+	policy     rserpool.Policy
+	profile    core.Profile
+	use        rserpool.TransportUse
+	ppid       sctp.PPID
+	log        *zap.Logger
+}
+
+func (c *Config) resolve(ctx context.Context) (*setup, error) {
+	if len(c.Registrars) == 0 {
+		return nil, errors.New("poolelement: Config.Registrars is empty")
+	}
+	s := &setup{policy: c.Policy, profile: c.Profile, use: rserpool.UseDataControl, log: c.Logger}
+	var err error
+	if s.registrars, err = asaplink.Registrars(ctx, c.Registrars); err != nil {
+		return nil, err
+	}
+	s.listen = &sctp.Addr{} // any free UDP port
+	if c.Listen != "" {
+		if s.listen, err = sctp.ParseListenAddr(c.Listen); err != nil {
+			return nil, err
+		}
+	}
+	if c.Advertise != "" {
+		if s.advertise, err = sctp.ParseAddr(c.Advertise); err != nil {
+			return nil, err
+		}
+	}
+	if s.policy.Type == 0 {
+		s.policy.Type = rserpool.RoundRobin
+	}
+	if s.profile == (core.Profile{}) {
+		s.profile = core.ProfileDefault
+	}
+	if c.SCTP != nil {
+		s.ppid = c.SCTP.PPID
+	}
+	if c.DataOnly {
+		s.use = rserpool.UseData
+	}
+	if s.log == nil {
+		s.log = zap.NewNop()
+	}
+	return s, nil
+}

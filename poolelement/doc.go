@@ -1,0 +1,47 @@
+// Package poolelement makes a server a member of a pool (RFC 5352): it registers
+// with a registrar, stays registered while registrars come and go, and accepts the
+// sessions of pool users.
+//
+//	pe, err := poolelement.Listen(ctx, "EchoPool", &poolelement.Config{
+//		Registrars: []string{"192.0.2.1:3863", "192.0.2.2:3863"},
+//	})
+//	if err != nil {
+//		return err
+//	}
+//	defer pe.Close()
+//	for {
+//		conn, err := pe.Accept() // a net.Listener
+//		if err != nil {
+//			return err
+//		}
+//		go serve(conn)
+//	}
+//
+// A [PoolElement] is a net.Listener, so that net/http serves a pool unchanged.
+// [PoolElement.AcceptSession] gives a [Session] instead, which has messages, the
+// cookie that a user brings along from an element that failed, and a way to
+// give the user a new one. [Server] runs a handler for each session and keeps the
+// load of an adaptive policy up to date.
+//
+// # Ports
+//
+// An element has two SCTP ports: that of its service, which pool users learn, and
+// that of its ASAP endpoint. Registrars are dialed from the latter, and the element
+// listens there too, because a registrar that takes over from a dead one looks for
+// its elements at the port that they registered from (RFC 5352 §3.1 rule 4). Both
+// share one UDP port.
+//
+// # Home registrar
+//
+// The element notices a registrar that dies by its association, hunts for
+// another one (RFC 5352 §3.6) and registers there; or it is found by a registrar
+// that took over, whose keep-alive with H flag it follows (§3.4). Behind a NAT,
+// where nobody can dial the element, the former still works.
+//
+// # What it does not do
+//
+// Nothing is authenticated or encrypted, and cookies are what the handler makes of
+// them: sign those that must not be forged. Only SCTP can be served, though a
+// registration with another transport is a matter of package asap/core. Business
+// cards (RFC 5352 §3.9) are not sent.
+package poolelement

@@ -1,0 +1,129 @@
+package poolelement
+
+import (
+	"context"
+	"net"
+	"sync"
+)
+
+// door is where sessions come in and leave.
+type door struct {
+	draining chan struct{} // closed when Shutdown or Close begins
+	idle     chan struct{} // closed when nobody comes in any more and nobody is left
+
+	mu       sync.Mutex
+	closing  bool // draining is closed
+	closed   bool // no new session
+	sessions map[*Session]struct{}
+}
+
+func (d *door) init() {
+	d.draining, d.idle = make(chan struct{}), make(chan struct{})
+	d.sessions = make(map[*Session]struct{})
+}
+
+// drain closes draining.
+func (d *door) drain() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.closing {
+		d.closing = true
+		close(d.draining)
+	}
+}
+
+// shut lets nobody in any more and returns who is there.
+func (d *door) shut() []*Session {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.closed && len(d.sessions) == 0 {
+		close(d.idle)
+	}
+	d.closed = true
+	list := make([]*Session, 0, len(d.sessions))
+	for s := range d.sessions {
+		list = append(list, s)
+	}
+	return list
+}
+
+// enter notes a session; it fails if the element has closed meanwhile.
+func (d *door) enter(s *Session) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return net.ErrClosed
+	}
+	d.sessions[s] = struct{}{}
+	return nil
+}
+
+// leave is the end of a session; the second time it does nothing.
+func (d *door) leave(s *Session) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if _, in := d.sessions[s]; !in {
+		return
+	}
+	delete(d.sessions, s)
+	if d.closed && len(d.sessions) == 0 {
+		close(d.idle)
+	}
+}
+
+// Draining returns a channel that is closed when Shutdown or Close begins. A
+// handler of long sessions watches it, gives its user a last cookie and closes the
+// session; the user then goes on with another element.
+func (pe *PoolElement) Draining() <-chan struct{} { return pe.door.draining }
+
+// Sessions returns the number of sessions that are open.
+func (pe *PoolElement) Sessions() int {
+	pe.door.mu.Lock()
+	defer pe.door.mu.Unlock()
+	return len(pe.door.sessions)
+}
+
+// Shutdown takes the element out of service: it deregisters (RFC 5352 §3.2), accepts
+// no new sessions, waits until the existing ones have ended, and closes. When ctx
+// ends first it closes at once and returns the error of ctx. An error of the
+// deregistration is returned after all else is done.
+func (pe *PoolElement) Shutdown(ctx context.Context) error {
+	pe.door.drain()
+	err := pe.leave(ctx)
+	// Only now: users that resolved the pool just before still find the port open.
+	_ = pe.listener.Close() // cannot fail
+	pe.door.shut()
+	select {
+	case <-pe.door.idle:
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	if cerr := pe.Close(); err == nil {
+		err = cerr
+	}
+	return err
+}
+
+// Close ends everything at once: pending calls of Accept fail, sessions are
+// aborted, and the association with the home registrar is closed, from which
+// the registrar concludes that the element is gone. It does not deregister; Shutdown
+// does. It is idempotent.
+func (pe *PoolElement) Close() error {
+	pe.door.drain()
+	if pe.listener != nil {
+		_ = pe.listener.Close() // cannot fail
+	}
+	for _, s := range pe.door.shut() {
+		s.abort("pool element closes")
+	}
+	if pe.agent != nil {
+		pe.agent.Close()
+	}
+	pe.reg.mu.Lock()
+	pe.reg.hasLeft(net.ErrClosed)
+	pe.reg.mu.Unlock()
+	if pe.ownStack {
+		return pe.stack.Close()
+	}
+	return nil
+}
