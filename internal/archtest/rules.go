@@ -34,8 +34,9 @@ var arrows = map[string][]string{
 	"asap/core":          {"asap"},
 	"registrar/core":     {"asap", "enrp", "handlespace"},
 	"registrar":          {"registrar/core", "sctp"},
-	"poolelement":        {"asap/core", "sctp"},
-	"pooluser":           {"asap/core", "handlespace/policy", "sctp"},
+	"internal/asaplink":  {"asap/core", "sctp"}, // the shell that elements and users share
+	"poolelement":        {"asap/core", "sctp", "internal/asaplink"},
+	"pooluser":           {"asap/core", "handlespace/policy", "sctp", "internal/asaplink"},
 
 	// What tests and tools share. simnet is a carrier; scenario runs cores.
 	"internal/simnet":   {"sctp/carrier"},
@@ -47,10 +48,14 @@ var arrows = map[string][]string{
 }
 
 // shells own sockets, goroutines and clocks, and may log.
-var shells = []string{"sctp", "sctp/carrier/udpencap", "registrar", "poolelement", "pooluser"}
+var shells = []string{
+	"sctp", "sctp/carrier/udpencap", "registrar", "internal/asaplink", "poolelement", "pooluser",
+}
 
 // multicasters join the announcement groups of RFC 5352 and RFC 5353.
-var multicasters = []string{"registrar", "poolelement", "pooluser", "internal/multicast"}
+var multicasters = []string{
+	"registrar", "internal/asaplink", "poolelement", "pooluser", "internal/multicast",
+}
 
 // free packages are programs or their parts: every arrow may leave them, but
 // none may lead to them. Matched as path prefixes.
