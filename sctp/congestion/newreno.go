@@ -88,6 +88,8 @@ func (c *newReno) slowStart(e AckEvent) {
 }
 
 // avoidCongestion is RFC 9260 §7.2.2: one PMDCS per window of acknowledged bytes.
+// The bytes of Duplicate TSNs, which the RFC counts as well, are left out: their
+// sizes are forgotten once they are acknowledged, and a peer could invent them.
 func (c *newReno) avoidCongestion(e AckEvent) {
 	c.pba = min(c.pba+e.Bytes, maxWindow)
 	switch {
