@@ -145,13 +145,9 @@ func (a *Addr) String() string {
 
 // targets returns the UDP destinations of a peer address, most wanted first.
 func (a *Addr) targets() []netip.AddrPort {
-	udp := a.UDPPort
-	if udp == 0 {
-		udp = DefaultUDPPort
-	}
 	ts := make([]netip.AddrPort, len(a.IPs))
 	for i, ip := range a.IPs {
-		ts[i] = netip.AddrPortFrom(ip.Unmap(), udp)
+		ts[i] = netip.AddrPortFrom(ip.Unmap(), a.UDPPort)
 	}
 	return ts
 }

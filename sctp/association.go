@@ -34,6 +34,10 @@ type Message struct {
 	// Immediate asks the peer to acknowledge at once (RFC 9260 §11.1.5). It is not
 	// reported for received messages.
 	Immediate bool
+	// More says that another message follows at once, so that this one may wait for
+	// it, about a millisecond, and leave with it in fewer and fuller packets and
+	// system calls. Only messages to send have it.
+	More bool
 	// Partial is set for received messages only: Data is not the end of the
 	// message, either because the buffer was too small or because the message is
 	// delivered while it arrives (RFC 9260 §6.9). The next piece is read from the
@@ -63,6 +67,7 @@ type Association struct {
 
 	timer *time.Timer
 	armed time.Time // when timer will fire; zero: it is not running
+	held  int       // bytes taken since the last turn because of Message.More
 
 	tag    wire.VTag // as the demux knows it; guarded by demux.mu for writing
 	tuples []tuple   // likewise
@@ -118,8 +123,15 @@ func (a *Association) trySend(now time.Time, m *Message) error {
 	out := core.Outgoing{Stream: m.Stream, PPID: m.PPID, Unordered: m.Unordered, Immediate: m.Immediate}
 	switch err := a.core.Send(now, &out, m.Data); {
 	case err == nil:
-		a.turn(now)
+		if a.held += len(m.Data); !m.More || a.held >= maxHeld {
+			a.turn(now)
+		} else {
+			a.hold(now)
+		}
 		return nil
+	case err == core.ErrWouldBlock && a.held > 0:
+		a.turn(now) // or there would never be room
+		return err
 	case errors.Is(err, core.ErrShuttingDown), errors.Is(err, core.ErrClosed):
 		return ErrShutdown
 	default:

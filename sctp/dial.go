@@ -59,6 +59,9 @@ func (s *Stack) Dial(ctx context.Context, addr *Addr, cfg *Config) (*Association
 }
 
 func (s *Stack) dial(ctx context.Context, addr *Addr, cfg *Config) (*Association, error) {
+	if addr != nil && addr.UDPPort == 0 {
+		addr = &Addr{IPs: addr.IPs, Port: addr.Port, UDPPort: DefaultUDPPort}
+	}
 	a, err := s.connect(ctx, addr, cfg)
 	if err != nil {
 		return nil, &opError{op: "dial", addr: addr.String(), err: err}

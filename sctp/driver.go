@@ -31,6 +31,7 @@ type sendBuffer struct {
 // or the clock: send what is due, tell who waits, set the timer. The caller holds
 // a.mu and has done the input.
 func (a *Association) turn(now time.Time) {
+	a.held = 0
 	a.transmit(now)
 	for a.core != nil { // a restart takes it away
 		ev, ok := a.core.PollEvent()
@@ -77,6 +78,9 @@ func (a *Association) transmit(now time.Time) {
 
 // add appends a Transmit, which was built into the buffer.
 func (b *sendBuffer) add(s *Stack, t *core.Transmit) {
+	if !t.Local.IsValid() && len(s.ips) > 1 {
+		t.Local = s.source(t.Remote.Addr())
+	}
 	l := s.route(t.Local, t.Remote.Addr())
 	if b.link != l {
 		b.flushTo(s, b.link)
@@ -117,8 +121,24 @@ func (b *sendBuffer) flushTo(s *Stack, l *link) {
 // fire too early is left alone: deadlines mostly move away (every SACK postpones
 // T3-rtx), and one vain expiry is cheaper than resetting the timer each time.
 func (a *Association) arm(now time.Time) {
-	when, ok := a.core.NextTimeout()
-	if !ok || !a.armed.IsZero() && !a.armed.After(when) {
+	if when, ok := a.core.NextTimeout(); ok {
+		a.wakeAt(now, when)
+	}
+}
+
+// A message with Message.More waits for others until there is a full Transmit of
+// them or holdTime is over.
+const (
+	maxHeld  = maxTransmit
+	holdTime = time.Millisecond
+)
+
+// hold makes sure that there will be a turn within holdTime.
+func (a *Association) hold(now time.Time) { a.wakeAt(now, now.Add(holdTime)) }
+
+// wakeAt makes the timer fire at when, or before.
+func (a *Association) wakeAt(now, when time.Time) {
+	if !a.armed.IsZero() && !a.armed.After(when) {
 		return
 	}
 	a.armed = when
@@ -141,10 +161,11 @@ func (a *Association) onTimer() {
 	now := time.Now()
 	if when, ok := a.core.NextTimeout(); ok && !when.After(now) {
 		a.core.HandleTimeout(now)
-		a.turn(now)
+	} else if a.held == 0 {
+		a.arm(now)
 		return
 	}
-	a.arm(now)
+	a.turn(now)
 }
 
 // inPacket is a received packet on its way to its association.

@@ -3,6 +3,7 @@ package sctp
 import (
 	"errors"
 	"fmt"
+	"math/bits"
 	"net"
 	"net/netip"
 	"slices"
@@ -40,7 +41,8 @@ type Stack struct {
 	cfg   StackConfig
 	log   *zap.Logger
 	links []*link
-	local map[netip.Addr]*link // links with bound addresses, for source routing
+	ips   []netip.Addr         // bound addresses that are not unspecified
+	local map[netip.Addr]*link // and who is bound to them
 
 	demux  demux
 	keeper gatekeeper
@@ -104,8 +106,8 @@ func (s *Stack) open() error {
 		l := &link{Carrier: c, addrs: c.LocalAddrs()}
 		s.links = append(s.links, l)
 		for _, a := range l.addrs {
-			if _, taken := s.local[a.Addr()]; !taken && !a.Addr().IsUnspecified() {
-				s.local[a.Addr()] = l
+			if ip := a.Addr(); s.local[ip] == nil && !ip.IsUnspecified() {
+				s.local[ip], s.ips = l, append(s.ips, ip)
 			}
 		}
 	}
@@ -144,15 +146,7 @@ func (s *Stack) UDPPort() uint16 {
 }
 
 // specificAddrs returns the bound addresses that are not unspecified.
-func (s *Stack) specificAddrs() []netip.Addr {
-	var ips []netip.Addr
-	for _, a := range s.LocalAddrs() {
-		if ip := a.Addr(); !ip.IsUnspecified() && !slices.Contains(ips, ip) {
-			ips = append(ips, ip)
-		}
-	}
-	return ips
-}
+func (s *Stack) specificAddrs() []netip.Addr { return slices.Clone(s.ips) }
 
 // overhead is what the carriers put between IP header and SCTP packet.
 func (s *Stack) overhead() int {
@@ -170,6 +164,35 @@ func (s *Stack) maxSegments() int {
 		n = min(n, l.MaxSegments())
 	}
 	return max(n, 1)
+}
+
+// source picks the source address towards a path of which the machine knows none
+// yet, where the stack is bound to several: the one that has most in common with
+// the destination, so that the paths of a multi-homed association use different
+// networks at both ends. The zero Addr leaves it to the operating system.
+func (s *Stack) source(to netip.Addr) netip.Addr {
+	var best netip.Addr
+	most := -1
+	for _, ip := range s.ips {
+		if ip.Is4() != to.Is4() || ip.IsLoopback() != to.IsLoopback() {
+			continue
+		}
+		if n := commonBits(ip, to); n > most {
+			best, most = ip, n
+		}
+	}
+	return best
+}
+
+// commonBits is the length of the longest prefix that two addresses share.
+func commonBits(a, b netip.Addr) int {
+	x, y := a.As16(), b.As16()
+	for i := range x {
+		if d := x[i] ^ y[i]; d != 0 {
+			return 8*i + bits.LeadingZeros8(d)
+		}
+	}
+	return 128
 }
 
 // route picks the carrier for a packet: the one bound to its source address,

@@ -284,7 +284,8 @@ func (s *Stream) Write(p []byte) (int, error) {
 	limit := min(maxWrite, a.settings.core.MaxMessageSize)
 	n := 0
 	for {
-		m := Message{Stream: s.id, PPID: a.settings.ppid, Data: p[n:min(len(p), n+limit)]}
+		end := min(len(p), n+limit)
+		m := Message{Stream: s.id, PPID: a.settings.ppid, More: end < len(p), Data: p[n:end]}
 		if len(p) == 0 {
 			return 0, s.writable() // there are no empty messages
 		}
