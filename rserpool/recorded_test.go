@@ -23,6 +23,19 @@ var handMade = map[string]string{
 	"enrp 3e00000c7777777711111111":                         "unknown message type",
 }
 
+// shapes returns one recorded message of each protocol, type and length.
+func shapes(t *testing.T) []captured {
+	seen := map[string]bool{}
+	var some []captured
+	for _, c := range recorded(t) {
+		if key := fmt.Sprintf("%s %x %d", c.proto, c.bytes[:2], len(c.bytes)); !seen[key] {
+			seen[key] = true
+			some = append(some, c)
+		}
+	}
+	return some
+}
+
 func TestRecordedMessagesComeOutAsTheyWentIn(t *testing.T) {
 	seen := 0
 	for _, c := range recorded(t) {
@@ -45,7 +58,7 @@ func TestRecordedMessagesComeOutAsTheyWentIn(t *testing.T) {
 // missing is padding only, which then makes no difference.
 func TestRecordedMessagesCutAtEveryByte(t *testing.T) {
 	padded := 0
-	for _, c := range recorded(t) {
+	for _, c := range shapes(t) {
 		m, err := decode(c.proto, c.bytes)
 		if err != nil {
 			continue
@@ -141,7 +154,7 @@ func params(c captured, f func(off int)) {
 // one that reaches past what is around it.
 func TestP3ParameterLengthOfRecordedMessages(t *testing.T) {
 	tried := 0
-	for _, c := range recorded(t) {
+	for _, c := range shapes(t) {
 		if _, err := decode(c.proto, c.bytes); err != nil {
 			continue
 		}
@@ -155,14 +168,14 @@ func TestP3ParameterLengthOfRecordedMessages(t *testing.T) {
 			}
 		})
 	}
-	require.Greater(t, tried, 5000)
+	require.Greater(t, tried, 1000)
 }
 
 // P15: what was accepted encodes to something that decodes to the same and
 // encodes to the same bytes again, however the input was bent.
 func TestP15RoundTripOfBentMessages(t *testing.T) {
 	accepted := 0
-	for _, c := range recorded(t) {
+	for _, c := range shapes(t) {
 		for off := range c.bytes {
 			for _, v := range []byte{0, 1, 4, 0x80, 0xc0, 0xff} {
 				b := append([]byte(nil), c.bytes...)
