@@ -63,7 +63,7 @@ cover: ## coverage of all packages by all tests; profile in cover.out
 	@$(GO) tool cover -func=cover.out | tail -1
 
 lint: ## gofmt, vet, architecture, API record; golangci-lint if installed
-	@bad=$$(gofmt -l $$(git ls-files -co --exclude-standard -- '*.go')); \
+	@bad=$$(find . -name '*.go' -not -path './.git/*' -exec gofmt -l {} +); \
 		[ -z "$$bad" ] || { echo "not gofmt'ed:"; echo "$$bad"; exit 1; } >&2
 	$(GO) vet ./...
 	$(GO) vet -tags interop ./interop/...
