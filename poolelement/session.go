@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"os"
 	"sync"
 	"time"
 
@@ -119,12 +120,18 @@ func (s *Session) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
+	if s.read.Passed() {
+		return 0, os.ErrDeadlineExceeded // also if there is data
+	}
 	m, err := s.ch.Receive(s.read.Context(), p)
 	return len(m.Data), err
 }
 
 // Write sends p on stream 0, as messages of at most 64 KiB.
 func (s *Session) Write(p []byte) (int, error) {
+	if s.write.Passed() {
+		return 0, os.ErrDeadlineExceeded
+	}
 	return asaplink.Write(s.write.Context(), p, s.pe.cfg.ppid, s.ch.Send)
 }
 

@@ -41,6 +41,13 @@ func (d *Deadline) Set(t time.Time) {
 	}
 }
 
+// Passed reports whether the deadline has passed.
+func (d *Deadline) Passed() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.passed()
+}
+
 // passed reports whether the deadline has passed. The caller holds d.mu.
 func (d *Deadline) passed() bool {
 	select {
