@@ -100,19 +100,20 @@ const (
 	defaultEventQueue = 64
 )
 
-// settings is a Config with the defaults filled in, shared by all associations
-// that it is for.
+// settings is what an association needs of its Config after its machine was made,
+// with the defaults filled in. All associations of a listener share it.
 type settings struct {
-	core       core.Config
 	ppid       PPID
-	linger     time.Duration
-	backlog    int
 	events     EventMask
 	eventQueue int
+	linger     time.Duration
+	backlog    int
+	maxMessage int
+	mtu        int
 }
 
 // resolve fills in the defaults.
-func (c *Config) resolve(s *Stack) *settings {
+func (c *Config) resolve(s *Stack) (*settings, *core.Config) {
 	if c == nil {
 		c = &Config{}
 	}
@@ -147,8 +148,8 @@ func (c *Config) resolve(s *Stack) *settings {
 	// measurement; a maximum below it makes no sense.
 	k.RTOMax = max(k.RTOMax, k.RTOMin)
 
-	r := &settings{core: k, ppid: c.PPID, linger: defaultLinger, backlog: defaultBacklog,
-		events: c.Events, eventQueue: defaultEventQueue}
+	r := &settings{ppid: c.PPID, events: c.Events, eventQueue: defaultEventQueue,
+		linger: defaultLinger, backlog: defaultBacklog, maxMessage: k.MaxMessageSize, mtu: k.MTU}
 	setIf(&r.linger, c.Linger)
 	if c.Backlog > 0 {
 		r.backlog = c.Backlog
@@ -156,7 +157,7 @@ func (c *Config) resolve(s *Stack) *settings {
 	if c.EventQueue > 0 {
 		r.eventQueue = c.EventQueue
 	}
-	return r
+	return r, &k
 }
 
 // Bounds of Config.MTU: every IPv4 host takes 576 bytes (RFC 1122 §3.3.2), and

@@ -222,23 +222,31 @@ const (
 	firstDynamicPort = 49152
 	lastPort         = 65535
 	firstUserPort    = 1024
+	randomTries      = 16 // before ports are tried one after the other
 )
 
 // freePort returns a random port that nobody uses and that is usable, or, when
 // ports run short, one that associations share.
 func (d *demux) freePort(usable func(uint16) bool) (uint16, bool) {
 	const span = lastPort - firstDynamicPort + 1
+	free := func(port uint16, share bool) bool {
+		return d.listeners[port] == nil && (share || d.ports[port] == 0) && usable(port)
+	}
+	for range randomTries {
+		if port := uint16(firstDynamicPort + int(random16())%span); free(port, false) {
+			return port, true
+		}
+	}
 	start := int(random16()) % span
 	for _, share := range []bool{false, true} {
 		for i := range span {
-			port := uint16(firstDynamicPort + (start+i)%span)
-			if d.listeners[port] == nil && (share || d.ports[port] == 0) && usable(port) {
+			if port := uint16(firstDynamicPort + (start+i)%span); free(port, share) {
 				return port, true
 			}
 		}
 	}
 	for port := uint16(firstDynamicPort - 1); port >= firstUserPort; port-- {
-		if d.listeners[port] == nil && usable(port) {
+		if free(port, true) {
 			return port, true
 		}
 	}

@@ -76,14 +76,14 @@ func (s *Stack) connect(ctx context.Context, addr *Addr, cfg *Config) (*Associat
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	st := cfg.resolve(s)
+	st, machine := cfg.resolve(s)
 	var port uint16
 	if cfg != nil {
 		port = cfg.LocalPort
 	}
 	a := newAssociation(s, st, port, addr.Port)
 	a.dialed = true
-	if err := a.launch(addr); err != nil {
+	if err := a.launch(addr, machine); err != nil {
 		return nil, err
 	}
 	if err := a.await(ctx); err != nil {
@@ -92,18 +92,19 @@ func (s *Stack) connect(ctx context.Context, addr *Addr, cfg *Config) (*Associat
 	return a, nil
 }
 
-// launch enters the association into the tables and sends the INIT.
-func (a *Association) launch(addr *Addr) error {
+// launch enters the association into the tables, makes its machine and sends the
+// INIT.
+func (a *Association) launch(addr *Addr, machine *core.Config) error {
 	s, peers := a.stack, addr.targets()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if err := s.demux.reserve(a, peers); err != nil {
 		return err
 	}
-	a.settings.core.Trace = s.trace(a.ourPort, addr)
+	machine.Trace = s.trace(a.ourPort, addr)
 	now := time.Now()
 	for {
-		c, err := core.Dial(now, &a.settings.core, core.Endpoint{
+		c, err := core.Dial(now, machine, core.Endpoint{
 			LocalPort: a.ourPort, PeerPort: a.peerPort,
 			LocalAddrs: scoped(s.specificAddrs(), peers[0].Addr()), PeerAddrs: peers,
 		}, s.keeper.responder)

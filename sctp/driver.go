@@ -60,7 +60,7 @@ func (a *Association) transmit(now time.Time) {
 	segments := s.maxSegments()
 	need := maxTransmit
 	if segments == 1 {
-		need = a.settings.core.MTU
+		need = a.settings.mtu
 	}
 	for {
 		if sb.n == maxDatagrams || len(sb.data)-sb.used < need {

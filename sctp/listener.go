@@ -70,15 +70,16 @@ func (s *Stack) Listen(addr *Addr, cfg *Config) (*Listener, error) {
 	if addr == nil {
 		addr = &Addr{}
 	}
-	l := &Listener{stack: s, port: addr.Port, settings: cfg.resolve(s)}
+	st, machine := cfg.resolve(s)
+	l := &Listener{stack: s, port: addr.Port, settings: st}
 	if err := l.choose(addr.IPs); err != nil {
 		return nil, &opError{op: "listen", addr: addr.String(), err: err}
 	}
-	l.settings.core.Trace = s.trace(l.port, nil)
-	l.core = core.Listening{Config: &l.settings.core, LocalAddrs: l.ips}
+	l.core = core.Listening{Config: machine, LocalAddrs: l.ips}
 	if len(l.ips) == 0 {
 		l.core.LocalAddrs = s.specificAddrs()
 	}
+	machine.Trace = s.trace(addr.Port, nil)
 	if err := s.demux.listen(l); err != nil {
 		return nil, &opError{op: "listen", addr: addr.String(), err: err}
 	}

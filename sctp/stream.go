@@ -281,7 +281,7 @@ func (s *Stream) Write(p []byte) (int, error) {
 	a := s.assoc
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	limit := min(maxWrite, a.settings.core.MaxMessageSize)
+	limit := min(maxWrite, a.settings.maxMessage)
 	n := 0
 	for {
 		end := min(len(p), n+limit)

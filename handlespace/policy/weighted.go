@@ -72,13 +72,17 @@ func (l *lottery) Remove(it *Item) {
 	if it.in != l {
 		return
 	}
-	last := l.items[len(l.items)-1]
-	l.lots.add(it.index, last.weight-it.weight)
-	l.items[it.index] = last
-	last.index = it.index
-	l.items[len(l.items)-1] = nil
-	l.items = l.items[:len(l.items)-1]
+	end := len(l.items) - 1
+	last := l.items[end]
+	l.lots.add(end, -last.weight)
+	if last != it {
+		l.lots.add(it.index, last.weight-it.weight)
+		l.items[it.index] = last
+		last.index = it.index
+	}
 	l.lots.pop()
+	l.items[end] = nil
+	l.items = l.items[:end]
 	it.in = nil
 }
 
@@ -90,15 +94,14 @@ func (l *lottery) AppendSelect(dst []*Item, n int, skip func(rserpool.PEID) bool
 	start := len(dst)
 	l.picks++
 	n = min(n, len(l.items))
-	for total := l.lots.total(); total > 0 && len(dst)-start < n; {
-		it := l.items[l.lots.find(below(l.rnd, total))]
+	for l.lots.total > 0 && len(dst)-start < n {
+		it := l.items[l.lots.find(below(l.rnd, l.lots.total))]
 		if it.seq != l.picks && (skip == nil || !skip(it.ID)) {
 			it.seq = l.picks
 			dst = append(dst, it)
 			continue
 		}
 		l.lots.add(it.index, -it.weight)
-		total -= it.weight
 		l.out = append(l.out, it)
 	}
 	for i, it := range l.out {
@@ -111,56 +114,6 @@ func (l *lottery) AppendSelect(dst []*Item, n int, skip func(rserpool.PEID) bool
 		l.reweigh(it)
 	}
 	return dst
-}
-
-// sums is a Fenwick tree: prefix sums of a list of weights that can change, each
-// operation in O(log n). Entry i is the sum of the i&-i weights that end with the
-// one at index i-1; entry 0 is unused. Weights are added modulo 2⁶⁴, so that a
-// negated weight subtracts.
-type sums []uint64
-
-// push appends a weight.
-func (s *sums) push(w uint64) {
-	if len(*s) == 0 {
-		*s = append(*s, 0)
-	}
-	i := len(*s)
-	for step := 1; step < i&-i; step <<= 1 {
-		w += (*s)[i-step]
-	}
-	*s = append(*s, w)
-}
-
-// pop takes the last weight away.
-func (s *sums) pop() { *s = (*s)[:len(*s)-1] }
-
-// add adds w to the weight at index i.
-func (s sums) add(i int, w uint64) {
-	for i++; i < len(s); i += i & -i {
-		s[i] += w
-	}
-}
-
-// total is the sum of all weights.
-func (s sums) total() uint64 {
-	var t uint64
-	for i := len(s) - 1; i > 0; i -= i & -i {
-		t += s[i]
-	}
-	return t
-}
-
-// find is the index of the weight that lot number n belongs to, where the lots of
-// index 0 are the first ones. n must be less than the total.
-func (s sums) find(n uint64) int {
-	at := 0
-	for step := 1 << bits.Len(uint(len(s)-1)) >> 1; step > 0; step >>= 1 {
-		if next := at + step; next < len(s) && s[next] <= n {
-			n -= s[next]
-			at = next
-		}
-	}
-	return at
 }
 
 // below is a uniformly distributed number less than n, which is not 0 (Lemire,

@@ -185,6 +185,19 @@ func (r *Registrar) shut(now time.Time, c *conn) {
 	r.forget(now, c, "closed")
 }
 
+// retire closes a connection with a peer that there is another one with, unless
+// that one has ended meanwhile.
+func (r *Registrar) retire(now time.Time, id ConnID) {
+	c := r.links.byID[id]
+	if c == nil {
+		return
+	}
+	if p := r.peers[c.peer]; p != nil && p.conn == c.id {
+		return
+	}
+	r.shut(now, c)
+}
+
 // forget takes a connection that has ended out of all tables and lets those that
 // relied on it know.
 func (r *Registrar) forget(now time.Time, c *conn, reason string) {
@@ -193,6 +206,7 @@ func (r *Registrar) forget(now time.Time, c *conn, reason string) {
 	r.links.remove(c)
 	if c.channel == ENRP {
 		r.timers.stop(timerKey{kind: timerServe, id: uint64(c.id)})
+		r.timers.stop(timerKey{kind: timerRetire, id: uint64(c.id)})
 		r.peerConnLost(now, c, wasUp, reason)
 		return
 	}

@@ -258,6 +258,7 @@ func (r *Registrar) rename(now time.Time, c *conn, p *peer) {
 		}
 	}
 	c.peer = p.id
+	r.timers.stop(timerKey{kind: timerRetire, id: uint64(c.id)})
 	for _, t := range r.targets {
 		if t == c.target || sameEndpoint(t.at, c.remote) {
 			t.peer = p.id
@@ -276,7 +277,8 @@ func (r *Registrar) rename(now time.Time, c *conn, p *peer) {
 	if loser == old {
 		p.conn = c.id
 	}
-	r.shut(now, loser)
+	// What is on its way on the other one should still arrive.
+	r.timers.set(timerKey{kind: timerRetire, id: uint64(loser.id)}, now.Add(r.profile.MaxTimeNoResponse))
 }
 
 // ownIdentifier handles a message from another registrar with this one's

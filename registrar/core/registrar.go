@@ -161,6 +161,8 @@ func (r *Registrar) timeout(now time.Time, k timerKey) {
 		r.syncTimeout(now, rserpool.RegistrarID(k.id))
 	case timerServe:
 		r.serveTimeout(ConnID(k.id))
+	case timerRetire:
+		r.retire(now, ConnID(k.id))
 	case timerDial:
 		r.dialTimeout(now, k.id)
 	case timerKeepAlive:

@@ -22,6 +22,7 @@ const (
 	timerMentor                                // end of the start-up
 	timerMentorRetry                           // ask a mentor again
 	timerServe                                 // a peer does not fetch its next page
+	timerRetire                                // second connection with a peer
 	timerDial                                  // try to reach a peer again
 	timerKeepAlive                             // next keep-alive to an element
 	timerElementDial                           // try to reach an element again

@@ -1,6 +1,7 @@
 package congestion_test
 
 import (
+	"math"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -190,13 +191,13 @@ func checkIdle(t *testing.T, newController func() congestion.Controller, pmdcs i
 func checkBounded(t *testing.T, newController func() congestion.Controller, pmdcs int) {
 	c := newController()
 	for range 3 {
-		c.SetMTU(1 << 28)
-		for range 100 {
-			c.OnAck(fullAck(c, 1<<30))
+		c.SetMTU(math.MaxInt32)
+		for range 20000 {
+			c.OnAck(fullAck(c, math.MaxInt32))
 			require.LessOrEqual(t, c.Window(), 1<<30)
 			require.Positive(t, c.Window())
 		}
-		c.OnLoss(congestion.LossEvent{Now: start, Bytes: 1 << 30})
+		c.OnLoss(congestion.LossEvent{Now: start, Bytes: math.MaxInt32})
 	}
 }
 

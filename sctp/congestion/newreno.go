@@ -12,6 +12,8 @@ const (
 	initialWindowIPv6 = 4344
 	// maxWindow keeps sums of windows and bytes within an int of 32 bits.
 	maxWindow = math.MaxInt32 / 4
+	// maxPMDCS is more than any IP packet can hold.
+	maxPMDCS = math.MaxUint16
 )
 
 // newReno is the congestion control of RFC 9260 §7.2.
@@ -40,7 +42,7 @@ func NewRenoIPv6(pmdcs, initialRwnd int) Controller {
 }
 
 func newRenoWith(pmdcs, initialRwnd, base int) *newReno {
-	pmdcs = max(pmdcs, 1)
+	pmdcs = clampPMDCS(pmdcs)
 	c := &newReno{pmdcs: pmdcs, cwnd: InitialWindow(pmdcs, base), ssthresh: maxWindow}
 	if initialRwnd > 0 {
 		// A peer that opens with a small window may open it later: ssthresh must
@@ -136,9 +138,12 @@ func (c *newReno) OnIdle(time.Time, time.Duration) {
 
 // SetMTU implements Controller.
 func (c *newReno) SetMTU(pmdcs int) {
-	c.pmdcs = max(pmdcs, 1)
+	c.pmdcs = clampPMDCS(pmdcs)
 	c.cwnd = max(c.cwnd, c.pmdcs)
 }
 
 // grow adds n to cwnd.
 func (c *newReno) grow(n int) { c.cwnd = min(c.cwnd+n, maxWindow) }
+
+// clampPMDCS makes a size that arithmetic cannot fail with out of any number.
+func clampPMDCS(n int) int { return min(max(n, 1), maxPMDCS) }

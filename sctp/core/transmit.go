@@ -148,7 +148,7 @@ func (a *Association) dataPath(now time.Time) *path.Path {
 	p := a.paths.Current()
 	a.wakePath(now, p)
 	if p.Window() <= 0 {
-		p.Full = true
+		p.Full = p.Full || p.InFlight >= p.CC.Window()
 		return nil
 	}
 	if !a.peerHasRoom(now, a.fragmentSize(m)) || a.nagle(m, p) {
