@@ -93,7 +93,7 @@ func (c *newReno) slowStart(e AckEvent) {
 // The bytes of Duplicate TSNs, which the RFC counts as well, are left out: their
 // sizes are forgotten once they are acknowledged, and a peer could invent them.
 func (c *newReno) avoidCongestion(e AckEvent) {
-	c.pba = min(c.pba+e.Bytes, maxWindow)
+	c.pba = min(c.pba+min(e.Bytes, maxWindow), maxWindow)
 	switch {
 	case !e.CwndLimited:
 		c.pba = min(c.pba, c.cwnd)

@@ -106,6 +106,7 @@ func TestNewRenoInitialSsthresh(t *testing.T) {
 	})
 	run(t, congestion.NewReno(pmdcs, 1500), []step{
 		{ack(pmdcs), 5000, "the smallest a_rwnd of all does not forbid slow start"},
+		{ack(pmdcs), 5000, "beyond 4 * PMDCS congestion avoidance"},
 	})
 	require.Equal(t, 1<<20, window(1<<20).Window(), "without limit")
 }
