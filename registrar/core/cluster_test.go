@@ -1,0 +1,174 @@
+package core_test
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rserpool/rserpool/registrar/core"
+)
+
+// seeds is how many runs a simulation makes: SIM_SEEDS, or a few. SIM_SEED runs
+// one.
+func seeds(t *testing.T, few int) (from, to uint64) {
+	if s := os.Getenv("SIM_SEED"); s != "" {
+		n, err := strconv.ParseUint(s, 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n, n + 1
+	}
+	if n, err := strconv.Atoi(os.Getenv("SIM_SEEDS")); err == nil {
+		few = n
+	}
+	if testing.Short() {
+		few = min(few, 20)
+	}
+	return 1, uint64(few) + 1
+}
+
+// cluster boots registrars that know each other and elements that know them all,
+// and waits until they have found each other.
+func cluster(w *world, registrars, elements int) (rs, es []*host) {
+	for i := range registrars {
+		rs = append(rs, w.addHost(fmt.Sprintf("R%d", i+1)))
+	}
+	for i := range elements {
+		es = append(es, w.addHost(fmt.Sprintf("E%d", i+1)))
+	}
+	for _, h := range rs {
+		w.run(time.Duration(w.rnd.IntN(100)) * time.Millisecond)
+		h.startRegistrar(core.Config{Profile: core.ProfileFast}, rs...)
+	}
+	for i, h := range es {
+		h.startElement(fmt.Sprintf("pool%d", i%2), rs...)
+	}
+	if _, ok := w.until(5*time.Second, func() bool { return w.meshed() && w.differences() == "" && w.wrongElements() == "" }); !ok {
+		w.fail("not settled after the start: meshed %v, %s, %s", w.meshed(), w.differences(), w.wrongElements())
+	}
+	return rs, es
+}
+
+// settled heals the network and checks the promises: all elements that live and
+// were acknowledged are known everywhere, others nowhere, the handlespaces agree
+// within two heartbeat cycles once all registrars have each other again, and
+// they stay so.
+func settled(w *world) {
+	w.t.Helper()
+	w.healAll()
+	if _, ok := w.until(10*time.Second, func() bool { return w.meshed() && w.wrongElements() == "" }); !ok {
+		w.fail("not settled: meshed %v, %s", w.meshed(), w.wrongElements())
+	}
+	cycles := 2*core.ProfileFast.Heartbeat*9/8 + 4*w.maxDelay
+	if d, ok := w.until(cycles, func() bool { return w.differences() == "" }); !ok {
+		w.fail("no agreement within two heartbeats (%v): %s", d, w.differences())
+	}
+	for range 20 {
+		w.run(100 * time.Millisecond)
+		if d := w.differences() + w.wrongElements(); d != "" {
+			// A keep-alive or a re-registration may be on its way.
+			w.run(5 * w.maxDelay)
+			if d := w.differences() + w.wrongElements(); d != "" {
+				w.fail("does not stay settled: %s", d)
+			}
+		}
+	}
+}
+
+// mishap does one bad thing to the cluster.
+func mishap(w *world, rs, es []*host) {
+	pick := func(hs []*host) *host { return hs[w.rnd.IntN(len(hs))] }
+	switch w.rnd.IntN(10) {
+	case 0, 1: // a registrar dies, unless it is the last
+		if h := pick(rs); h.node != nil && len(w.registrars()) > 1 {
+			h.crash(w.rnd.IntN(2) == 0)
+		}
+	case 2, 3: // one comes back
+		if h := pick(rs); h.node == nil {
+			cfg := core.Config{Profile: core.ProfileFast}
+			if w.rnd.IntN(2) == 0 {
+				cfg.ID = h.lastID // as with a fixed identifier
+			}
+			h.startRegistrar(cfg, rs...)
+		}
+	case 4: // an element dies
+		if h := pick(es); h.node != nil {
+			h.crash(w.rnd.IntN(2) == 0)
+		}
+	case 5: // one starts
+		if h := pick(es); h.node == nil {
+			h.startElement(fmt.Sprintf("pool%d", h.idx%2), rs...)
+		}
+	case 6: // one deregisters
+		if h := pick(es); h.node != nil {
+			e := h.node.(*elementNode)
+			w.note("%s deregisters", h.name)
+			e.leaving = true
+			e.Deregister(w.now)
+			h.settle()
+		}
+	case 7, 8: // the network breaks between two
+		a, b := pick(rs), pick(w.hosts)
+		if a != b {
+			w.note("cut %s %s", a.name, b.name)
+			w.cut(a, b)
+		}
+	case 9:
+		w.note("heal")
+		w.healAll()
+	}
+}
+
+// TestSimCluster lets seeded mishaps happen to clusters of two and three
+// registrars.
+func TestSimCluster(t *testing.T) {
+	from, to := seeds(t, 200)
+	for _, n := range []int{2, 3} {
+		t.Run(fmt.Sprintf("%d registrars", n), func(t *testing.T) {
+			for seed := from; seed < to; seed++ {
+				w := newWorld(t, seed)
+				rs, es := cluster(w, n, 5)
+				for range 3 {
+					for range 1 + w.rnd.IntN(4) {
+						mishap(w, rs, es)
+						w.run(time.Duration(w.rnd.IntN(1200)) * time.Millisecond)
+					}
+					settled(w)
+				}
+			}
+		})
+	}
+}
+
+// TestSimTakeoverHasOneWinner lets registrars die, one after the other, in a
+// network that works: each is taken over by exactly one of the others, whatever
+// the order in which they notice (RFC 5353 §3.5.1).
+func TestSimTakeoverHasOneWinner(t *testing.T) {
+	from, to := seeds(t, 60)
+	total := 0
+	for seed := from; seed < to; seed++ {
+		w := newWorld(t, seed)
+		w.deadAfter = 5 * time.Second // elements do not notice by themselves
+		rs, _ := cluster(w, 2+int(seed%4), 6)
+		for len(w.registrars()) > 1 {
+			h := rs[w.rnd.IntN(len(rs))]
+			n, ok := h.node.(*registrarNode)
+			if !ok {
+				continue
+			}
+			w.run(time.Duration(w.rnd.IntN(600)) * time.Millisecond)
+			h.crash(w.rnd.IntN(4) == 0)
+			settled(w)
+			// None is fine if the elements have found a new home by themselves.
+			if w.takeovers[n.ID()] > 1 {
+				w.fail("%s was taken over %d times", n.ID(), w.takeovers[n.ID()])
+			}
+			total += w.takeovers[n.ID()]
+		}
+	}
+	require.Greater(t, total, int(to-from)/2, "takeovers")
+}
