@@ -152,7 +152,7 @@ func (m machine) boot(t testing.TB, sysctls ...string) {
 			return
 		}
 	}
-	_, err := tryRig(60*time.Second, append([]string{"boot", m.name, strconv.Itoa(m.n)}, sysctls...)...)
+	_, err := tryRig(150*time.Second, append([]string{"boot", m.name, strconv.Itoa(m.n)}, sysctls...)...)
 	require.NoError(t, err)
 }
 

@@ -106,7 +106,7 @@ boot() {
 		</dev/null >"$d/console" 2>&1 &
 	pid=$!
 	echo $pid >"$d/pid"
-	for ((i = 0; i < 300; i++)); do
+	for ((i = 0; i < 1200; i++)); do # 3 s, but much more on a busy machine
 		[ -e "$d/ready" ] && return 0
 		alive $pid || break
 		sleep 0.1
@@ -185,7 +185,7 @@ bg() {
 		"exec >/run/rig/$tag.log 2>&1" "$(quoted "$@") & p=\$!" \
 		"echo \$p >/run/rig/$tag.gpid" "wait \$p" \
 		"echo \$? >/run/rig/$tag.rc"
-	for ((i = 0; i < 100; i++)); do
+	for ((i = 0; i < 400; i++)); do
 		[ -s "$run/$name/$tag.gpid" ] && return 0
 		sleep 0.05
 	done
