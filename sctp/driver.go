@@ -3,6 +3,8 @@ package sctp
 import (
 	"errors"
 	"net"
+	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/rserpool/rserpool/sctp/carrier"
@@ -10,11 +12,12 @@ import (
 	"github.com/rserpool/rserpool/sctp/wire"
 )
 
-// Sizes of the send side. A Transmit is at most 64 KiB (one GSO write), so a
-// buffer with room for two is written when the first is full or nothing is left.
+// Sizes of the send side. A Transmit is at most what one GSO write takes, the
+// payload of a UDP datagram; a buffer has room for two and is written when less
+// than one fits or nothing is left to send.
 const (
-	sendBufferSize = 128 << 10
-	maxTransmit    = 64 << 10
+	sendBufferSize = 2 * maxTransmit
+	maxTransmit    = 65535 - 20 - 8
 	maxDatagrams   = 64
 )
 
@@ -66,7 +69,7 @@ func (a *Association) transmit(now time.Time) {
 		if sb.n == maxDatagrams || len(sb.data)-sb.used < need {
 			sb.flush(s)
 		}
-		t, ok := a.core.PollTransmit(now, sb.data[sb.used:sb.used], segments)
+		t, ok := a.core.PollTransmit(now, sb.data[sb.used:sb.used:sb.used+need], segments)
 		if !ok {
 			break
 		}
@@ -324,4 +327,26 @@ func (r *reader) input(now time.Time, run run) {
 	if !a.done {
 		a.turn(now)
 	}
+}
+
+// handlePacket gives a packet to the machine. The caller holds a.mu.
+func (a *Association) handlePacket(now time.Time, p *inPacket) {
+	if handshake(&p.pkt) {
+		// These involve the cookie keys, which all associations share.
+		a.stack.keeper.mu.Lock()
+		defer a.stack.keeper.mu.Unlock()
+	}
+	if len(a.tuples) == 0 || a.tuples[0].remote != p.in.Remote {
+		a.rekey = a.rekey || !a.knows(p.in.Remote)
+	}
+	if p.pkt.VTag != a.tag {
+		// This may be a restart, which must not mix old messages with new ones.
+		_, _, a.unread = a.core.NextMessage()
+	}
+	a.core.HandlePacket(now, p.in, p.pkt)
+}
+
+// knows says whether the demux has a path to remote for a.
+func (a *Association) knows(remote netip.AddrPort) bool {
+	return slices.ContainsFunc(a.tuples, func(t tuple) bool { return t.remote == remote })
 }

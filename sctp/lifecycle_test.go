@@ -239,7 +239,10 @@ func TestNegativeLingerAborts(t *testing.T) {
 // graceful end is reached without anybody reading.
 func TestCloseDiscardsWhatArrives(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, worldOption{clientConfig: &sctp.Config{RecvBuffer: 8 << 10, Linger: time.Minute}})
+		w := newWorld(t, worldOption{
+			clientConfig: &sctp.Config{RecvBuffer: 64 << 10, Linger: time.Minute},
+			serverConfig: &sctp.Config{SendBuffer: 32 << 10},
+		})
 		c, s := w.pair()
 		sent := result(func() error {
 			for range 50 {

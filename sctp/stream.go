@@ -57,6 +57,14 @@ func (t *streams) wakeAll() {
 	}
 }
 
+// stopDeadlines ends the timers of the streams of an association that is closed.
+func (t *streams) stopDeadlines() {
+	for _, s := range t.open {
+		s.read.stop()
+		s.write.stop()
+	}
+}
+
 // onReadable lets go who waits for a message of stream id. The caller holds a.mu.
 func (a *Association) onReadable(id StreamID) {
 	if a.assembling {

@@ -1,0 +1,94 @@
+package sctp
+
+import (
+	"net"
+	"slices"
+)
+
+// LocalAddr returns the *Addr of this end.
+func (a *Association) LocalAddr() net.Addr {
+	ad := &Addr{IPs: a.stack.specificAddrs(), Port: a.ourPort, UDPPort: a.stack.UDPPort()}
+	if len(ad.IPs) == 0 {
+		for _, p := range a.Paths() {
+			if p.Local.IsValid() && !slices.Contains(ad.IPs, p.Local) {
+				ad.IPs = append(ad.IPs, p.Local)
+			}
+		}
+	}
+	return ad
+}
+
+// RemoteAddr returns the *Addr of the peer: its addresses, that of the primary
+// path first, and the UDP port of that one.
+func (a *Association) RemoteAddr() net.Addr {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.remote()
+}
+
+// remote is RemoteAddr. The caller holds a.mu.
+func (a *Association) remote() *Addr {
+	ad := &Addr{Port: a.peerPort}
+	if a.core == nil {
+		return ad
+	}
+	for i, p := range a.core.PeerAddrs() {
+		if i == 0 {
+			ad.UDPPort = p.Port()
+		}
+		ad.IPs = append(ad.IPs, p.Addr())
+	}
+	return ad
+}
+
+// Paths describes the peer's addresses and what is known of the paths to them.
+func (a *Association) Paths() []PathInfo {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.core == nil {
+		return nil
+	}
+	return a.core.Paths()
+}
+
+// Stats returns the counters of the association.
+func (a *Association) Stats() Stats {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.core == nil {
+		return Stats{}
+	}
+	return a.core.Stats()
+}
+
+// Buffered returns how many bytes wait in the send buffer, to be sent or to be
+// acknowledged.
+func (a *Association) Buffered() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.core == nil {
+		return 0
+	}
+	return a.core.Buffered()
+}
+
+// OutStreams returns the number of streams to send on; their identifiers are those
+// below it.
+func (a *Association) OutStreams() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.core == nil {
+		return 0
+	}
+	return a.core.OutStreams()
+}
+
+// InStreams returns the number of streams that the peer may send on.
+func (a *Association) InStreams() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.core == nil {
+		return 0
+	}
+	return a.core.InStreams()
+}

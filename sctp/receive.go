@@ -1,0 +1,164 @@
+package sctp
+
+import (
+	"context"
+	"io"
+	"net"
+	"slices"
+	"time"
+
+	"github.com/rserpool/rserpool/sctp/core"
+)
+
+// Receive waits for the next message of any stream and copies it, or as much of it
+// as fits, to buf; Data of the result is a part of buf. The rest of a longer
+// message follows with the next calls, see Message.Partial.
+//
+// The error is io.EOF when the association was shut down gracefully and all is
+// read, the reason if it failed, net.ErrClosed after Close, io.ErrShortBuffer for
+// an empty buf, and that of ctx if it ends before there is a message. A message
+// that is there beats a context that has ended.
+func (a *Association) Receive(ctx context.Context, buf []byte) (Message, error) {
+	if len(buf) == 0 {
+		return Message{}, io.ErrShortBuffer
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if err := a.awaitMessage(ctx); err != nil {
+		return Message{}, err
+	}
+	return a.receive(buf)
+}
+
+// awaitMessage waits until a message can be received, and for its turn to do so.
+// The caller holds a.mu.
+func (a *Association) awaitMessage(ctx context.Context) error {
+	var ended error
+	for {
+		if a.closed {
+			return net.ErrClosed
+		}
+		if !a.assembling {
+			if a.core != nil {
+				if _, _, ok := a.core.NextMessage(); ok {
+					return nil
+				}
+			}
+			if err := a.drained(); err != nil {
+				a.readers.wakeOne() // the next in line shall see it too
+				return err
+			}
+		}
+		if ended != nil {
+			return ended
+		}
+		ended = a.readers.wait(ctx, &a.mu, &a.stack.waiters, false)
+	}
+}
+
+// receive takes a message that is there. The caller holds a.mu.
+func (a *Association) receive(buf []byte) (Message, error) {
+	now := time.Now()
+	in, n, err := a.core.Receive(now, buf)
+	if err != nil {
+		return Message{}, err
+	}
+	a.turn(now)
+	a.passRead()
+	return message(&in, buf[:n]), nil
+}
+
+// passRead wakes the next reader if there is something for it. The caller holds
+// a.mu.
+func (a *Association) passRead() {
+	if !a.readers.waiting() || a.core == nil {
+		return
+	}
+	if _, _, more := a.core.NextMessage(); more {
+		a.readers.wakeOne()
+	}
+}
+
+// drained says why no message will come any more: io.EOF after a graceful
+// shutdown, else why the association failed; nil while one may come. It does not
+// look at messages that wait. The caller holds a.mu.
+func (a *Association) drained() error {
+	switch {
+	case a.done && a.err != nil:
+		return a.err
+	case a.done:
+		return io.EOF
+	}
+	switch a.core.State() {
+	case core.ShutdownReceived, core.ShutdownAckSent:
+		return io.EOF // the peer sends SHUTDOWN when all its data is acknowledged
+	}
+	return nil
+}
+
+func message(in *core.Incoming, data []byte) Message {
+	return Message{Stream: in.Stream, PPID: in.PPID, Unordered: in.Unordered, Partial: !in.End, Data: data}
+}
+
+// ReceiveMessage waits for the next message of any stream and returns it whole. It
+// is stored in buf, or, if it does not fit, in a bigger slice of at most limit
+// bytes. A message longer than limit is dropped: ErrMessageTooLarge. The other
+// errors are those of Receive. With an error in the middle of a message, what was
+// read of it is returned, too; Receive reads on.
+func (a *Association) ReceiveMessage(ctx context.Context, buf []byte, limit int) (Message, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if err := a.awaitMessage(ctx); err != nil {
+		return Message{}, err
+	}
+	buf = buf[:cap(buf)]
+	if _, size, _ := a.core.NextMessage(); size > len(buf) {
+		buf = make([]byte, min(size, max(limit, 1)))
+	}
+	m, err := a.receive(buf)
+	if err == nil && m.Partial {
+		a.assembling = true
+		m, err = a.assemble(ctx, m, limit)
+		a.assembling = false
+		a.passRead()
+	}
+	if err == nil && len(m.Data) > limit {
+		return Message{}, ErrMessageTooLarge
+	}
+	return m, err
+}
+
+// assemble reads the pieces that complete m. Of a message that is longer than
+// limit it keeps limit+1 bytes. The caller holds a.mu.
+func (a *Association) assemble(ctx context.Context, m Message, limit int) (Message, error) {
+	var ended error
+	for m.Partial {
+		if a.closed || a.core == nil {
+			return m, net.ErrClosed
+		}
+		n := len(m.Data)
+		if n > limit {
+			n = limit + 1
+		} else if n == cap(m.Data) {
+			m.Data = slices.Grow(m.Data, max(n, 4096))
+		}
+		if n == cap(m.Data) { // n > limit and no room to read the rest to
+			m.Data = slices.Grow(m.Data[:n], 4096)
+		}
+		now := time.Now()
+		in, k, err := a.core.ReceiveStream(now, m.Stream, m.Data[n:cap(m.Data)])
+		if err == nil {
+			m.Data, m.Partial = m.Data[:n+k], !in.End
+			a.turn(now)
+			continue
+		}
+		if err := a.drained(); err != nil {
+			return m, err
+		}
+		if ended != nil {
+			return m, ended
+		}
+		ended = a.rest.wait(ctx, &a.mu, &a.stack.waiters, false)
+	}
+	return m, nil
+}
