@@ -82,9 +82,8 @@ func (s *sorted) move(it *Item, key, seq uint64) {
 	if key == it.key && seq == it.seq {
 		return
 	}
-	s.tree.Delete(place{it.key, it.seq})
+	s.tree.Rekey(place{it.key, it.seq}, place{key, seq})
 	it.key, it.seq = key, seq
-	s.tree.Set(place{key, seq}, it)
 }
 
 // AppendSelect implements Selector.

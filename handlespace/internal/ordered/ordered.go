@@ -137,6 +137,19 @@ func (t *Tree[K, V]) set(nd *node[K, V], k K, v V) (*node[K, V], K) {
 	return nd.splitBranch(i + 1)
 }
 
+// Rekey stores the value of key k, which must be there, under key to, which must
+// not. It is Delete and Set, but cheap if nothing lies between the two keys.
+func (t *Tree[K, V]) Rekey(k, to K) {
+	nd := t.leaf(k)
+	if i, ok := t.lower(nd.keys, k); ok && i+1 < len(nd.keys) && t.cmp(k, to) < 0 && t.cmp(to, nd.keys[i+1]) < 0 {
+		nd.keys[i] = to // still not less than what separates the leaf from the left
+		return
+	}
+	if v, ok := t.Delete(k); ok {
+		t.Set(to, v)
+	}
+}
+
 // Delete removes key k and returns the value it had.
 func (t *Tree[K, V]) Delete(k K) (V, bool) {
 	v, ok := t.delete(t.root, k)

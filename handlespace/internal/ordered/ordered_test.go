@@ -76,7 +76,12 @@ func TestTreeAgainstMap(t *testing.T) {
 		for phase, insertOf10 := range []int{8, 5, 1} {
 			for range 4000 + space {
 				k := rnd.IntN(space)
-				if rnd.IntN(10) < insertOf10 {
+				if to := k + 1 + rnd.IntN(4); model[k] && !model[to] && rnd.IntN(4) == 0 {
+					tr.Rekey(k, to)
+					tr.Set(to, -to) // the model's values follow their keys
+					delete(model, k)
+					model[to] = true
+				} else if rnd.IntN(10) < insertOf10 {
 					if model[k] == tr.Set(k, -k) {
 						require.Failf(t, "Set", "%d was new: %v", k, !model[k])
 					}
@@ -154,6 +159,31 @@ func TestTreeStaysShallow(t *testing.T) {
 		leaves++
 	}
 	require.LessOrEqual(t, leaves, 2000/sparse*2)
+}
+
+// Rekey keeps the value, whether it can stay in place or has to move.
+func TestRekey(t *testing.T) {
+	tr := New[int, string](cmp.Compare[int])
+	tr.Rekey(1, 2)
+	require.Zero(t, tr.Len())
+	for k := range 200 {
+		tr.Set(10*k, "")
+	}
+	for _, c := range [][2]int{{0, 5}, {5, 4}, {4, 1995}, {1995, 1}, {630, 639}, {640, 641}, {1990, 3000}} {
+		tr.Set(c[0], "here")
+		tr.Rekey(c[0], c[1])
+		v, ok := tr.Get(c[1])
+		require.True(t, ok)
+		require.Equal(t, "here", v)
+		_, ok = tr.Get(c[0])
+		require.False(t, ok)
+		last := -1
+		for cur := tr.First(); cur.Valid(); cur = cur.Next() {
+			require.Greater(t, cur.Key(), last)
+			last = cur.Key()
+		}
+		require.Equal(t, 200, tr.Len())
+	}
 }
 
 func TestSetReplaces(t *testing.T) {
