@@ -1,0 +1,110 @@
+package sctp_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+
+	"github.com/rserpool/rserpool/sctp"
+)
+
+func Example() {
+	ctx := context.Background()
+	l, err := sctp.Listen("127.0.0.1:5000@0", nil) // UDP port 0: any free one
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		a, _ := l.AcceptSCTP(ctx)
+		m, _ := a.ReceiveMessage(ctx, nil, 64<<10)
+		_ = a.Send(ctx, &m) // back on the same stream
+	}()
+
+	a, err := sctp.Dial(ctx, l.Addr().String(), nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer a.Close()
+	_ = a.Send(ctx, &sctp.Message{Stream: 1, Data: []byte("hello")})
+	m, err := a.ReceiveMessage(ctx, nil, 64<<10)
+	fmt.Printf("%s on stream %d, %v\n", m.Data, m.Stream, err)
+	// Output: hello on stream 1, <nil>
+}
+
+// Streams of one association do not wait for each other.
+func ExampleAssociation_OpenStream() {
+	ctx := context.Background()
+	l, err := sctp.Listen("127.0.0.1:0@0", nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		a, _ := l.AcceptSCTP(ctx)
+		for {
+			s, err := a.AcceptStream(ctx)
+			if err != nil {
+				return
+			}
+			go func() { _, _ = io.Copy(s, s) }() // a Stream is a net.Conn
+		}
+	}()
+
+	a, err := sctp.Dial(ctx, l.Addr().String(), nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer a.Close()
+	for _, word := range []string{"one", "two"} {
+		s, err := a.OpenStream()
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Fprint(s, word)
+		buf := make([]byte, 10)
+		n, _ := s.Read(buf)
+		fmt.Printf("stream %d: %s\n", s.ID(), buf[:n])
+	}
+	// Output:
+	// stream 2: one
+	// stream 4: two
+}
+
+// A Listener is a net.Listener and a Conn a net.Conn, so net/http runs over SCTP.
+func ExampleListener_Accept() {
+	l, err := sctp.Listen("127.0.0.1:0@0", nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer l.Close()
+	go http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "hello ", r.URL.Path) }))
+
+	client := http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			a, err := sctp.Dial(ctx, l.Addr().String(), nil)
+			if err != nil {
+				return nil, err
+			}
+			return a.Conn(), nil
+		},
+	}}
+	r, err := client.Get("http://server/page")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer r.Body.Close()
+	body, _ := io.ReadAll(r.Body)
+	fmt.Printf("%s\n", body)
+	// Output: hello /page
+}
+
+func ExampleParseAddr() {
+	a, err := sctp.ParseAddr("[2001:db8::1]/192.0.2.1:3863@9900")
+	fmt.Println(a.IPs, a.Port, a.UDPPort, err)
+	// Output: [2001:db8::1 192.0.2.1] 3863 9900 <nil>
+}
