@@ -62,7 +62,9 @@ type Association struct {
 
 	timer *time.Timer
 	armed time.Time // when timer will fire; zero: it is not running
-	held  int       // bytes taken since the last turn because of Message.More
+	now   time.Time // of the last turn
+	held  int       // bytes taken to send since the last turn, see Message.More
+	eaten int       // bytes given to readers since the last turn
 
 	tag    wire.VTag // as the demux knows it; guarded by demux.mu for writing
 	tuples []tuple   // likewise
@@ -107,25 +109,32 @@ func (a *Association) Send(ctx context.Context, m *Message) error {
 func (a *Association) TrySend(m *Message) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.trySend(time.Now(), m)
+	return a.trySend(m)
 }
 
 // trySend gives a message to the machine and runs the turn. The caller holds a.mu.
-func (a *Association) trySend(now time.Time, m *Message) error {
+func (a *Association) trySend(m *Message) error {
 	if err := a.writeError(); err != nil {
 		return err
+	}
+	now := a.now
+	if !m.More || a.held == 0 { // else the turn that is due will look at the clock
+		now = time.Now()
 	}
 	out := core.Outgoing{Stream: m.Stream, PPID: m.PPID, Unordered: m.Unordered, Immediate: m.Immediate}
 	switch err := a.core.Send(now, &out, m.Data); {
 	case err == nil:
-		if a.held += len(m.Data); !m.More || a.held >= maxHeld {
+		switch a.held += len(m.Data); {
+		case !m.More:
 			a.turn(now)
-		} else {
+		case a.held >= maxHeld:
+			a.turn(time.Now())
+		case a.held == len(m.Data):
 			a.hold(now)
 		}
 		return nil
 	case err == core.ErrWouldBlock && a.held > 0:
-		a.turn(now) // or there would never be room
+		a.turn(time.Now()) // or there would never be room
 		return err
 	case errors.Is(err, core.ErrShuttingDown), errors.Is(err, core.ErrClosed):
 		return ErrShutdown
@@ -144,7 +153,7 @@ func (a *Association) send(ctx context.Context, m *Message, s *Stream) error {
 				return err
 			}
 		}
-		err := a.trySend(time.Now(), m)
+		err := a.trySend(m)
 		if err != core.ErrWouldBlock {
 			// There may be room for the next in line as well, or it should see the
 			// same error.

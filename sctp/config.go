@@ -109,6 +109,7 @@ type settings struct {
 	linger     time.Duration
 	backlog    int
 	maxMessage int
+	recvBuffer int
 	mtu        int
 }
 
@@ -149,7 +150,7 @@ func (c *Config) resolve(s *Stack) (*settings, *core.Config) {
 	k.RTOMax = max(k.RTOMax, k.RTOMin)
 
 	r := &settings{ppid: c.PPID, events: c.Events, eventQueue: defaultEventQueue,
-		linger: defaultLinger, backlog: defaultBacklog, maxMessage: k.MaxMessageSize, mtu: k.MTU}
+		linger: defaultLinger, backlog: defaultBacklog, maxMessage: k.MaxMessageSize, recvBuffer: k.RecvBuffer, mtu: k.MTU}
 	setIf(&r.linger, c.Linger)
 	if c.Backlog > 0 {
 		r.backlog = c.Backlog

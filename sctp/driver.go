@@ -34,7 +34,7 @@ type sendBuffer struct {
 // or the clock: send what is due, tell who waits, set the timer. The caller holds
 // a.mu and has done the input.
 func (a *Association) turn(now time.Time) {
-	a.held = 0
+	a.now, a.held, a.eaten = now, 0, 0
 	a.transmit(now)
 	for a.core != nil { // a restart takes it away
 		ev, ok := a.core.PollEvent()
@@ -55,6 +55,19 @@ func (a *Association) turn(now time.Time) {
 	}
 	a.arm(now)
 }
+
+// afterRead runs the turn after n bytes were read, if there is a point to it: all
+// that a read can bring about is news of the window, and these can wait while the
+// reader is busy with what it has.
+func (a *Association) afterRead(n int, more bool) {
+	a.eaten += n + readOverhead
+	if !more || a.eaten >= a.settings.recvBuffer/8 {
+		a.turn(time.Now())
+	}
+}
+
+// readOverhead is about what the machine charges a message in the receive buffer.
+const readOverhead = 64
 
 // transmit writes what the machine has to send.
 func (a *Association) transmit(now time.Time) {

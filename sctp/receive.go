@@ -5,7 +5,6 @@ import (
 	"io"
 	"net"
 	"slices"
-	"time"
 
 	"github.com/rserpool/rserpool/sctp/core"
 )
@@ -58,25 +57,16 @@ func (a *Association) awaitMessage(ctx context.Context) error {
 
 // receive takes a message that is there. The caller holds a.mu.
 func (a *Association) receive(buf []byte) (Message, error) {
-	now := time.Now()
-	in, n, err := a.core.Receive(now, buf)
+	in, n, err := a.core.Receive(a.now, buf)
 	if err != nil {
 		return Message{}, err
 	}
-	a.turn(now)
-	a.passRead()
-	return message(&in, buf[:n]), nil
-}
-
-// passRead wakes the next reader if there is something for it. The caller holds
-// a.mu.
-func (a *Association) passRead() {
-	if !a.readers.waiting() || a.core == nil {
-		return
-	}
-	if _, _, more := a.core.NextMessage(); more {
+	_, _, more := a.core.NextMessage()
+	if more {
 		a.readers.wakeOne()
 	}
+	a.afterRead(n, more)
+	return message(&in, buf[:n]), nil
 }
 
 // drained says why no message will come any more: io.EOF after a graceful
@@ -120,7 +110,7 @@ func (a *Association) ReceiveMessage(ctx context.Context, buf []byte, limit int)
 		a.assembling = true
 		m, err = a.assemble(ctx, m, limit)
 		a.assembling = false
-		a.passRead()
+		a.readers.wakeOne() // for whom it was no turn meanwhile
 	}
 	if err == nil && len(m.Data) > limit {
 		return Message{}, ErrMessageTooLarge
@@ -145,11 +135,10 @@ func (a *Association) assemble(ctx context.Context, m Message, limit int) (Messa
 		if n == cap(m.Data) { // n > limit and no room to read the rest to
 			m.Data = slices.Grow(m.Data[:n], 4096)
 		}
-		now := time.Now()
-		in, k, err := a.core.ReceiveStream(now, m.Stream, m.Data[n:cap(m.Data)])
+		in, k, err := a.core.ReceiveStream(a.now, m.Stream, m.Data[n:cap(m.Data)])
 		if err == nil {
 			m.Data, m.Partial = m.Data[:n+k], !in.End
-			a.turn(now)
+			a.afterRead(k, false)
 			continue
 		}
 		if err := a.drained(); err != nil {

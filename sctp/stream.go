@@ -214,12 +214,12 @@ func (s *Stream) Read(p []byte) (int, error) {
 		if n += k; n == len(p) {
 			break
 		}
-		_, k, err = a.core.ReceiveStream(time.Now(), s.id, p[n:])
+		_, k, err = a.core.ReceiveStream(a.now, s.id, p[n:])
 	}
 	if n == 0 {
 		return 0, err
 	}
-	s.taken()
+	s.taken(n)
 	return n, nil
 }
 
@@ -237,7 +237,7 @@ func (s *Stream) ReadMessage(ctx context.Context, buf []byte) (Message, error) {
 	if err != nil {
 		return Message{}, err
 	}
-	s.taken()
+	s.taken(n)
 	return message(&in, buf[:n]), nil
 }
 
@@ -255,7 +255,7 @@ func (s *Stream) next(ctx context.Context, p []byte) (core.Incoming, int, error)
 		case a.core == nil:
 			return core.Incoming{}, 0, a.err
 		}
-		in, n, err := a.core.ReceiveStream(time.Now(), s.id, p)
+		in, n, err := a.core.ReceiveStream(a.now, s.id, p)
 		if err == nil {
 			return in, n, nil
 		}
@@ -270,15 +270,14 @@ func (s *Stream) next(ctx context.Context, p []byte) (core.Incoming, int, error)
 	}
 }
 
-// taken runs the turn after a read and lets the next reader go if something is left.
-func (s *Stream) taken() {
+// taken follows a read of n bytes: the next reader goes on if something is left.
+func (s *Stream) taken(n int) {
 	a := s.assoc
-	a.turn(time.Now())
-	if s.readers.waiting() {
-		if _, _, more := a.core.NextStreamMessage(s.id); more {
-			s.readers.wakeOne()
-		}
+	_, _, more := a.core.NextStreamMessage(s.id)
+	if more {
+		s.readers.wakeOne()
 	}
+	a.afterRead(n, more)
 }
 
 // Write sends p on the stream, as ordered messages of at most 64 KiB. It blocks
