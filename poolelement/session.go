@@ -33,14 +33,26 @@ type Session struct {
 
 var _ net.Conn = (*Session)(nil)
 
+// Conn is a Session as Accept returns it: Close does not wait, as servers expect it
+// of connections.
+type Conn struct{ *Session }
+
+// Close ends the session gracefully, in the background.
+func (c *Conn) Close() error {
+	if !c.pe.door.background(func() { _ = c.Session.Close() }) { // its error is that it took too long
+		return c.Session.Close()
+	}
+	return nil
+}
+
 // Accept waits for the next session. It is AcceptSession for net.Listener: the
-// net.Conn is a *Session.
+// net.Conn is a *Conn.
 func (pe *PoolElement) Accept() (net.Conn, error) {
 	s, err := pe.AcceptSession(context.Background())
 	if err != nil {
 		return nil, err
 	}
-	return s, nil
+	return &Conn{s}, nil
 }
 
 // AcceptSession waits for the next session. The error is that of ctx, or wraps

@@ -14,7 +14,9 @@ type door struct {
 	mu       sync.Mutex
 	closing  bool // draining is closed
 	closed   bool // no new session
+	ended    bool // no new closer
 	sessions map[*Session]struct{}
+	closers  sync.WaitGroup // sessions being closed in the background
 }
 
 func (d *door) init() {
@@ -71,6 +73,24 @@ func (d *door) leave(s *Session) {
 	}
 }
 
+// background runs f in a goroutine that end waits for; after end it reports false.
+func (d *door) background(f func()) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.ended {
+		d.closers.Go(f)
+	}
+	return !d.ended
+}
+
+// end waits for the goroutines of background and lets no new one begin.
+func (d *door) end() {
+	d.mu.Lock()
+	d.ended = true
+	d.mu.Unlock()
+	d.closers.Wait()
+}
+
 // Draining returns a channel that is closed when Shutdown or Close begins. A
 // handler of long sessions watches it, gives its user a last cookie and closes the
 // session; the user then goes on with another element.
@@ -116,6 +136,7 @@ func (pe *PoolElement) Close() error {
 	for _, s := range pe.door.shut() {
 		s.abort("pool element closes")
 	}
+	pe.door.end()
 	if pe.agent != nil {
 		pe.agent.Close()
 	}

@@ -17,6 +17,10 @@ var ErrControlPPID = errors.New("asap: payload protocol identifier 11 is not for
 // ErrNoControl is a control message on a transport for data only.
 var ErrNoControl = errors.New("asap: the pool's transport has no control channel")
 
+// ErrProtocol says that the peer broke the rules of the control channel. The
+// association was aborted.
+var ErrProtocol = errors.New("asap: control channel")
+
 // maxPiece is how much of a message is read at once to look at it.
 const maxPiece = 64 << 10
 
@@ -97,8 +101,7 @@ func (c *Channel) receive(ctx context.Context, buf []byte) (sctp.Message, error)
 			return m, nil
 		}
 		if err := c.onControl(&m); err != nil {
-			_ = c.assoc.Abort(err.Error()) // the peer broke the protocol
-			return sctp.Message{}, err
+			return sctp.Message{}, c.reject(err)
 		}
 	}
 }
@@ -107,7 +110,7 @@ func (c *Channel) receive(ctx context.Context, buf []byte) (sctp.Message, error)
 func (c *Channel) onControl(m *sctp.Message) error {
 	part := append(c.partial[m.Stream], m.Data...)
 	if len(part) > rserpool.MaxMessage {
-		return errors.New("asap: control message is too long")
+		return errors.New("message is too long")
 	}
 	if m.Partial {
 		if c.partial == nil {
@@ -153,6 +156,12 @@ func (c *Channel) handle(b []byte, first bool) error {
 	return c.control(m, first)
 }
 
+// reject aborts the association because of what came on the control channel.
+func (c *Channel) reject(err error) error {
+	_ = c.assoc.Abort(err.Error()) // it may have ended
+	return fmt.Errorf("%w: %w", ErrProtocol, err)
+}
+
 // AwaitFirst waits until the first message has come: if it is a control message it
 // has been handled then, if it is data it is kept for Receive.
 func (c *Channel) AwaitFirst(ctx context.Context) error {
@@ -172,8 +181,7 @@ func (c *Channel) AwaitFirst(ctx context.Context) error {
 			return nil
 		}
 		if err := c.onControl(&m); err != nil {
-			_ = c.assoc.Abort(err.Error()) // the peer broke the protocol
-			return err
+			return c.reject(err)
 		}
 	}
 	return nil

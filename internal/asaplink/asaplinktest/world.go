@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rserpool/rserpool/internal/simnet"
+	"github.com/rserpool/rserpool/rserpool"
 	"github.com/rserpool/rserpool/sctp"
 	"github.com/rserpool/rserpool/sctp/carrier"
 )
@@ -59,5 +60,12 @@ func (w *World) setDown(n int, down bool) {
 		if other != n {
 			w.Net.SetDown(IP(n), IP(other), down)
 		}
+	}
+}
+
+// Transport is an SCTP transport on host n.
+func Transport(n int, port uint16) rserpool.Transport {
+	return rserpool.Transport{
+		Protocol: rserpool.ProtoSCTP, Port: port, Use: rserpool.UseDataControl, Addrs: []netip.Addr{IP(n)},
 	}
 }

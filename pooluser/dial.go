@@ -1,0 +1,222 @@
+package pooluser
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/rserpool/rserpool/asap/core"
+	"github.com/rserpool/rserpool/internal/asaplink"
+	"github.com/rserpool/rserpool/rserpool"
+	"github.com/rserpool/rserpool/sctp"
+)
+
+// jitter spreads pauses; nothing depends on which numbers it gives.
+var jitter = rand.New(globalSource{})
+
+// globalSource is the generator of package math/rand/v2, which may be used by several
+// goroutines at once.
+type globalSource struct{}
+
+func (globalSource) Uint64() uint64 { return rand.Uint64() }
+
+// search is an attempt to reach some element of a pool: it goes through the
+// elements in the order of the policy, and round again after a pause.
+type search struct {
+	pu        *PoolUser
+	handle    rserpool.PoolHandle
+	wait      bool            // also for a pool or a registrar
+	hurry     bool            // see resolve
+	preferred []rserpool.PEID // see pool.pick
+
+	tried    map[rserpool.PEID]bool // in this round
+	rounds   int                    // that have failed
+	lastErr  error
+	resolved bool // this round has asked
+}
+
+func (pu *PoolUser) newSearch(h rserpool.PoolHandle, wait bool) *search {
+	return &search{pu: pu, handle: h, wait: wait, tried: make(map[rserpool.PEID]bool)}
+}
+
+// next returns an association with the next element that can be reached. It goes on
+// until ctx ends, or, unless the search waits, until there is no pool or no registrar.
+func (s *search) next(ctx context.Context) (Element, *sctp.Association, error) {
+	for {
+		el, err := s.choose(ctx)
+		if err == nil {
+			var a *sctp.Association
+			if a, err = s.pu.dialElement(ctx, s.handle, &el); err == nil {
+				return el, a, nil
+			}
+			s.lastErr = err
+			if ctx.Err() == nil {
+				continue // with another one at once
+			}
+		}
+		switch {
+		case ctx.Err() != nil:
+			return el, nil, s.wrap(ctx.Err())
+		case errors.Is(err, net.ErrClosed):
+			return el, nil, err
+		case !s.wait && !errors.Is(err, errRoundOver):
+			return el, nil, err
+		}
+		if err := s.pause(ctx); err != nil {
+			return el, nil, s.wrap(err)
+		}
+	}
+}
+
+// errRoundOver says that every element has been tried.
+var errRoundOver = errors.New("all elements tried")
+
+// wrap adds what was wrong to the error of a context.
+func (s *search) wrap(err error) error {
+	if s.lastErr == nil {
+		return err
+	}
+	return fmt.Errorf("%w (%w)", err, s.lastErr)
+}
+
+// choose resolves the pool and selects an element.
+func (s *search) choose(ctx context.Context) (Element, error) {
+	// A cached resolution is good for the first round. In later ones the cache has
+	// had its chance.
+	maxAge := s.pu.cfg.maxAge
+	if s.rounds > 0 && !s.resolved {
+		maxAge = 0
+	}
+	res, err := s.resolve(ctx, maxAge)
+	if err != nil {
+		if ctx.Err() == nil {
+			s.lastErr = err
+		}
+		return Element{}, err
+	}
+	now := time.Now()
+	s.pu.mu.Lock()
+	defer s.pu.mu.Unlock()
+	p := s.pu.pool(now, s.handle)
+	if res != nil {
+		s.resolved = true
+		p.update(now, res)
+	}
+	el, ok := p.pick(now, s.tried, s.preferred)
+	switch {
+	case ok:
+		s.tried[el.ID] = true
+		return el, nil
+	case len(s.tried) > 0:
+		return el, errRoundOver
+	}
+	s.lastErr = ErrNoElement
+	return el, ErrNoElement
+}
+
+// resolve is PoolUser.resolve. A search in a hurry does not wait long for a registrar
+// while it knows elements to try: the same failure may have taken the registrar, and
+// only the next element can go on with the session. The result is nil then.
+func (s *search) resolve(ctx context.Context, maxAge time.Duration) (*core.Resolution, error) {
+	if !s.hurry || !s.pu.promising(s.handle, s.tried) {
+		res, err := s.pu.resolve(ctx, s.handle, maxAge)
+		return &res, err
+	}
+	rctx, cancel := context.WithTimeout(ctx, s.pu.cfg.Profile.Transport.RTOInitial)
+	defer cancel()
+	res, err := s.pu.resolve(rctx, s.handle, maxAge)
+	switch {
+	case err == nil:
+		return &res, nil
+	case ctx.Err() != nil, errors.Is(err, net.ErrClosed):
+		return nil, err
+	}
+	return nil, nil
+}
+
+// promising reports whether an element of the pool is known that has neither been
+// tried nor failed lately.
+func (pu *PoolUser) promising(h rserpool.PoolHandle, tried map[rserpool.PEID]bool) bool {
+	pu.mu.Lock()
+	defer pu.mu.Unlock()
+	p := pu.pools[h]
+	if p == nil {
+		return false
+	}
+	now := time.Now()
+	for id := range p.items {
+		if !tried[id] && !now.Before(p.strikes[id].until) {
+			return true
+		}
+	}
+	return false
+}
+
+// pause waits before the next round, longer each time.
+func (s *search) pause(ctx context.Context) error {
+	s.rounds++
+	s.resolved = false
+	clear(s.tried)
+	profile := &s.pu.cfg.Profile
+	t := time.NewTimer(core.Backoff{Min: profile.RetryMin, Max: profile.NegativeMax}.Pause(s.rounds, jitter))
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-s.pu.closing:
+		return net.ErrClosed
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// dialElement opens an association with an element. A failure is held against the
+// element and reported, unless ctx has ended.
+func (pu *PoolUser) dialElement(ctx context.Context, h rserpool.PoolHandle, el *Element) (*sctp.Association, error) {
+	dctx, cancel := context.WithTimeout(ctx, pu.cfg.Profile.Transport.DialTimeout)
+	defer cancel()
+	a, err := pu.stack.Dial(dctx, asaplink.Addr(el.User), pu.cfg.sctp)
+	if err != nil && ctx.Err() == nil && !errors.Is(err, net.ErrClosed) {
+		pu.cfg.log.Info("element not reached", zap.Stringer("pool", h), zap.Stringer("pe", el.ID), zap.Error(err))
+		pu.strike(h, el.ID)
+		pu.ReportUnreachable(h, el.ID)
+	}
+	return a, err
+}
+
+// strike notes a failure of an element.
+func (pu *PoolUser) strike(h rserpool.PoolHandle, id rserpool.PEID) {
+	pu.mu.Lock()
+	defer pu.mu.Unlock()
+	now := time.Now()
+	p := &pu.cfg.Profile
+	b := core.Backoff{Min: min(2*p.Transport.DialTimeout, p.RetransMax), Max: p.RetransMax}
+	pu.pool(now, h).strike(now, id, b, jitter)
+}
+
+// Dial opens a session with an element of the pool, selected by the pool's policy.
+// Elements that cannot be reached are skipped and reported; when all have been tried it
+// pauses and begins anew, until ctx ends. A pool that does not exist and registrars
+// that do not answer are errors unless Config.WaitForPool: those of Resolve,
+// ErrNoElement, or that of ctx with what was wrong.
+func (pu *PoolUser) Dial(ctx context.Context, h rserpool.PoolHandle) (*Session, error) {
+	el, a, err := pu.newSearch(h, pu.cfg.WaitForPool).next(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("pooluser: dial %s: %w", h, err)
+	}
+	s := newSession(pu, h, el, a)
+	pu.mu.Lock()
+	closed := pu.closed
+	pu.sessions[s] = struct{}{}
+	pu.mu.Unlock()
+	if closed {
+		_ = s.Close() // the error is that it took too long
+		return nil, fmt.Errorf("pooluser: dial %s: %w", h, net.ErrClosed)
+	}
+	return s, nil
+}

@@ -1,0 +1,419 @@
+package pooluser_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rserpool/rserpool/asap"
+	"github.com/rserpool/rserpool/internal/asaplink/asaplinktest"
+	"github.com/rserpool/rserpool/pooluser"
+	"github.com/rserpool/rserpool/rserpool"
+	"github.com/rserpool/rserpool/sctp"
+)
+
+// RFC 5352 §3.8 and the promise of the fast profile: an element that vanishes without
+// a word is noticed well under a second, its cookie reaches the next element first,
+// and calls go on there.
+func TestFailoverWithCookie(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 3)
+		pu := w.user(pooluser.Config{})
+		s := w.dial(pu)
+		var resumed []string
+		s.OnFailover(func(ctx context.Context, cookie []byte) error {
+			resumed = append(resumed, string(cookie))
+			return ask(ctx, s, "resume")
+		})
+		first := s.Element().ID
+		require.NoError(t, ask(t.Context(), s, "one"))
+		require.NoError(t, ask(t.Context(), s, "two"))
+		require.Equal(t, fmt.Sprintf("%v:2", first), string(s.Cookie()))
+
+		w.cut(first)
+		start := time.Now()
+		require.NoError(t, ask(t.Context(), s, "three"))
+		require.Less(t, time.Since(start), time.Second)
+		require.Equal(t, []string{fmt.Sprintf("%v:2", first)}, resumed)
+		second := s.Element().ID
+		require.NotEqual(t, first, second)
+		require.Equal(t, 1, s.Failovers())
+		srv := w.server(second)
+		require.Equal(t, []string{fmt.Sprintf("%v:2", first)}, srv.cookies())
+		// "resume" before "three"; "three" was never answered, so ask repeats it.
+		require.Equal(t, []string{"resume", "three"}, srv.heard())
+		require.Equal(t, 1, w.registrar.Count(asap.TypeEndpointUnreachable), "reported once")
+
+		// The newest cookie counts, and a session may move again.
+		w.cut(second)
+		require.NoError(t, ask(t.Context(), s, "four"))
+		require.Equal(t, fmt.Sprintf("%v:2", second), resumed[1])
+		require.Equal(t, 2, s.Failovers())
+	})
+}
+
+// A reader that only waits is moved, too: heartbeats notice the death.
+func TestFailoverOfBlockedReader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 2)
+		s := w.dial(w.user(pooluser.Config{}))
+		s.OnFailover(func(ctx context.Context, _ []byte) error {
+			return s.Send(ctx, &sctp.Message{Data: []byte("resume")})
+		})
+		go func() {
+			time.Sleep(10 * time.Second)
+			w.cut(s.Element().ID)
+		}()
+		start := time.Now()
+		m, err := s.Receive(t.Context(), make([]byte, 100))
+		require.NoError(t, err)
+		require.Contains(t, string(m.Data), "resume")
+		require.Less(t, time.Since(start), 11*time.Second)
+	})
+}
+
+// The element's process dies and its host answers with an abort.
+func TestFailoverOnReset(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 2)
+		s := w.dial(w.user(pooluser.Config{}))
+		s.OnFailover(func(context.Context, []byte) error { return nil })
+		require.NoError(t, ask(t.Context(), s, "one"))
+		first := s.Element().ID
+		require.NoError(t, w.server(first).pe.Close())
+		start := time.Now()
+		require.NoError(t, ask(t.Context(), s, "two"))
+		require.Less(t, time.Since(start), 100*time.Millisecond)
+		require.NotEqual(t, first, s.Element().ID)
+	})
+}
+
+// Without OnFailover a session does not move by itself; Failover moves it.
+func TestNoFailoverWithoutCallback(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 2)
+		s := w.dial(w.user(pooluser.Config{}))
+		require.NoError(t, ask(t.Context(), s, "one"))
+		first := s.Element().ID
+		w.cut(first)
+		for range 2 {
+			_, err := s.Receive(t.Context(), make([]byte, 10))
+			require.ErrorIs(t, err, sctp.ErrUnreachable)
+		}
+		require.ErrorIs(t, s.Send(t.Context(), &sctp.Message{Data: []byte("x")}), sctp.ErrUnreachable)
+		require.NoError(t, s.Failover(t.Context()))
+		require.NotEqual(t, first, s.Element().ID)
+		require.NoError(t, ask(t.Context(), s, "two"))
+		require.Equal(t, []string{fmt.Sprintf("%v:1", first)}, w.server(s.Element().ID).cookies())
+	})
+}
+
+// A forced fail-over takes another element although the present one is well, and calls
+// that wait go on with it. Nobody is reported.
+func TestFailoverForced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 2)
+		s := w.dial(w.user(pooluser.Config{}))
+		require.NoError(t, ask(t.Context(), s, "one"))
+		ids := map[rserpool.PEID]int{}
+		got := make(chan string, 1)
+		go func() {
+			m, err := s.Receive(t.Context(), make([]byte, 100))
+			require.NoError(t, err)
+			got <- string(m.Data)
+		}()
+		time.Sleep(time.Second)
+		for range 4 {
+			ids[s.Element().ID]++
+			require.NoError(t, s.Failover(t.Context()))
+		}
+		require.Len(t, ids, 2)
+		require.NoError(t, s.Send(t.Context(), &sctp.Message{Data: []byte("hello")}))
+		require.Contains(t, <-got, "hello")
+		require.Zero(t, w.registrar.Count(asap.TypeEndpointUnreachable))
+	})
+}
+
+// A pool with one element: the session comes back to it when it returns, without
+// spinning meanwhile.
+func TestFailoverToTheSameElement(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1)
+		s := w.dial(w.user(pooluser.Config{}))
+		s.OnFailover(func(context.Context, []byte) error { return nil })
+		require.NoError(t, ask(t.Context(), s, "one"))
+		w.Cut(1 + firstHost)
+		done := make(chan error, 1)
+		go func() { done <- ask(t.Context(), s, "two") }()
+		time.Sleep(30 * time.Second)
+		require.Empty(t, done)
+		asked := w.registrar.Count(asap.TypeHandleResolution)
+		require.Less(t, asked, 100)
+		w.Mend(1 + firstHost)
+		time.Sleep(10 * time.Second)
+		require.NoError(t, <-done)
+	})
+}
+
+// The next element dies as well, while the application resumes.
+func TestFailoverAgainDuringCallback(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 3)
+		s := w.dial(w.user(pooluser.Config{}))
+		var tried []rserpool.PEID
+		s.OnFailover(func(ctx context.Context, _ []byte) error {
+			if len(tried) == 0 {
+				// The callback does not know with whom it talks; the test does.
+				for _, id := range []rserpool.PEID{1, 2, 3} {
+					if srv := w.server(id); srv.pe.Sessions() > 0 && id != s.Element().ID {
+						tried = append(tried, id)
+						w.cut(id)
+					}
+				}
+			}
+			return ask(ctx, s, "resume")
+		})
+		require.NoError(t, ask(t.Context(), s, "one"))
+		first := s.Element().ID
+		w.cut(first)
+		require.NoError(t, ask(t.Context(), s, "two"))
+		require.Len(t, tried, 1)
+		require.NotContains(t, []rserpool.PEID{first, tried[0]}, s.Element().ID)
+		require.Equal(t, 1, s.Failovers())
+	})
+}
+
+// The application's refusal to resume breaks the session, until Failover.
+func TestFailoverRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 2)
+		s := w.dial(w.user(pooluser.Config{}))
+		errNo := errors.New("no")
+		refuse := true
+		s.OnFailover(func(context.Context, []byte) error {
+			if refuse {
+				return errNo
+			}
+			return nil
+		})
+		w.cut(s.Element().ID)
+		require.ErrorIs(t, ask(t.Context(), s, "one"), errNo)
+		require.ErrorIs(t, s.Send(t.Context(), &sctp.Message{Data: []byte("x")}), errNo)
+		refuse = false
+		require.NoError(t, s.Failover(t.Context()))
+		require.NoError(t, ask(t.Context(), s, "two"))
+	})
+}
+
+// FailoverTimeout bounds the time that a session looks for another element.
+func TestFailoverTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1)
+		s := w.dial(w.user(pooluser.Config{FailoverTimeout: 3 * time.Second}))
+		s.OnFailover(func(context.Context, []byte) error { return nil })
+		w.Cut(1 + firstHost)
+		start := time.Now()
+		require.ErrorIs(t, ask(t.Context(), s, "one"), context.DeadlineExceeded)
+		require.Less(t, time.Since(start), 5*time.Second)
+	})
+}
+
+// Calls that wait for a fail-over end with their contexts and deadlines; the fail-over
+// goes on.
+func TestWaitingCallsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1)
+		s := w.dial(w.user(pooluser.Config{}))
+		s.OnFailover(func(context.Context, []byte) error { return nil })
+		w.Cut(1 + firstHost)
+		time.Sleep(5 * time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := s.Receive(ctx, make([]byte, 10))
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.NoError(t, s.SetDeadline(time.Now().Add(time.Second)))
+		_, err = s.Read(make([]byte, 10))
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+		_, err = s.Write([]byte("x"))
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+		w.Mend(1 + firstHost)
+		time.Sleep(20 * time.Second)
+		require.NoError(t, ask(t.Context(), s, "one"))
+	})
+}
+
+// Close ends a fail-over and everything that waits for it.
+func TestCloseDuringFailover(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1)
+		s := w.dial(w.user(pooluser.Config{}))
+		s.OnFailover(func(ctx context.Context, _ []byte) error { return nil })
+		w.Cut(1 + firstHost)
+		errs := make(chan error, 3)
+		go func() { _, err := s.Receive(t.Context(), make([]byte, 10)); errs <- err }()
+		go func() { _, err := s.Read(make([]byte, 10)); errs <- err }()
+		time.Sleep(5 * time.Second)
+		go func() { errs <- s.Failover(t.Context()) }()
+		synctest.Wait()
+		require.NoError(t, s.Close())
+		for range 3 {
+			require.ErrorIs(t, <-errs, net.ErrClosed)
+		}
+		require.ErrorIs(t, s.Failover(t.Context()), net.ErrClosed)
+		require.NoError(t, s.Close())
+	})
+}
+
+// A graceful end by the element is the end of the session, or, if so configured, a
+// reason to move on.
+func TestElementEndsSession(t *testing.T) {
+	for _, move := range []bool{false, true} {
+		t.Run(fmt.Sprint(move), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, 2)
+				s := w.dial(w.user(pooluser.Config{FailoverOnShutdown: move}))
+				s.OnFailover(func(context.Context, []byte) error { return nil })
+				require.NoError(t, ask(t.Context(), s, "one"))
+				first := s.Element().ID
+				require.NoError(t, s.Send(t.Context(), &sctp.Message{Data: []byte("bye")}))
+				m, err := s.Receive(t.Context(), make([]byte, 100))
+				require.NoError(t, err)
+				require.Contains(t, string(m.Data), "bye")
+				if !move {
+					_, err = s.Read(make([]byte, 100))
+					require.ErrorIs(t, err, io.EOF)
+					return
+				}
+				require.NoError(t, ask(t.Context(), s, "two"))
+				require.NotEqual(t, first, s.Element().ID)
+				require.Zero(t, w.registrar.Count(asap.TypeEndpointUnreachable), "it was there")
+			})
+		})
+	}
+}
+
+// Z16: a cookie beyond the limit is ignored, the last acceptable one kept.
+func TestZ16CookieTooLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1)
+		s := w.dial(w.user(pooluser.Config{MaxCookie: 100}))
+		require.NoError(t, ask(t.Context(), s, "one"))
+		before := s.Cookie()
+		require.NoError(t, ask(t.Context(), s, "cookie "+strings.Repeat("x", 500)))
+		require.Equal(t, before, s.Cookie())
+		require.NoError(t, ask(t.Context(), s, "cookie small"))
+		require.Equal(t, "small", string(s.Cookie()))
+	})
+}
+
+// Z9: the callback is where TLS begins anew: nothing of the application passes before
+// it has returned.
+func TestZ9NothingPassesBeforeCallback(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 2)
+		s := w.dial(w.user(pooluser.Config{}))
+		s.OnFailover(func(ctx context.Context, _ []byte) error {
+			time.Sleep(3 * time.Second)
+			return ask(ctx, s, "handshake")
+		})
+		first := s.Element().ID
+		w.cut(first)
+		for range 5 {
+			go func() { _ = s.Send(t.Context(), &sctp.Message{Data: []byte("secret")}) }()
+		}
+		time.Sleep(time.Second) // those went to the dead element
+		for range 5 {
+			go func() { _ = s.Send(t.Context(), &sctp.Message{Data: []byte("secret")}) }()
+		}
+		require.NoError(t, s.Failover(t.Context()))
+		time.Sleep(time.Second)
+		heard := w.server(s.Element().ID).heard()
+		require.Equal(t, "handshake", heard[0])
+		require.Contains(t, heard[1:], "secret")
+	})
+}
+
+// A cookie of an earlier run is handed over with Failover.
+func TestSetCookie(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 2)
+		s := w.dial(w.user(pooluser.Config{}))
+		s.SetCookie([]byte("saved"))
+		require.NoError(t, s.Failover(t.Context()))
+		require.NoError(t, ask(t.Context(), s, "one"))
+		require.Equal(t, []string{"saved"}, w.server(s.Element().ID).cookies())
+	})
+}
+
+// RFC 5352 §3.9 BC2: an element recommends an order for fail-over.
+func TestBusinessCard(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 5)
+		s := w.dial(w.user(pooluser.Config{}))
+		require.NoError(t, ask(t.Context(), s, "card 5"))
+		if s.Element().ID == 5 {
+			require.NoError(t, ask(t.Context(), s, "card 4"))
+		}
+		want := rserpool.PEID(5)
+		if s.Element().ID == 5 {
+			want = 4
+		}
+		require.NoError(t, s.Failover(t.Context()))
+		require.Equal(t, want, s.Element().ID)
+	})
+}
+
+// The registrar dies together with the element: the cache is good enough.
+func TestFailoverWithoutRegistrar(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 3)
+		s := w.dial(w.user(pooluser.Config{}))
+		s.OnFailover(func(context.Context, []byte) error { return nil })
+		require.NoError(t, ask(t.Context(), s, "one"))
+		time.Sleep(time.Minute) // the cache is stale
+		w.Cut(1)
+		w.cut(s.Element().ID)
+		start := time.Now()
+		require.NoError(t, ask(t.Context(), s, "two"))
+		require.Less(t, time.Since(start), 1200*time.Millisecond)
+	})
+}
+
+// RFC 5352 §5: data must not use ASAP's payload protocol identifier.
+func TestControlPPIDRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1)
+		s := w.dial(w.user(pooluser.Config{}))
+		require.Error(t, s.Send(t.Context(), &sctp.Message{PPID: 11, Data: []byte("x")}))
+		require.NoError(t, ask(t.Context(), s, "one"))
+		require.Equal(t, pool, s.Handle())
+		require.Contains(t, s.RemoteAddr().String(), asaplinktest.IP(firstHost+1).String())
+		require.NotEmpty(t, s.LocalAddr().String())
+	})
+}
+
+// A pool user that closes takes its sessions along.
+func TestUserCloses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1)
+		pu := w.user(pooluser.Config{})
+		s := w.dial(pu)
+		require.NoError(t, pu.Close())
+		require.NoError(t, pu.Close())
+		_, err := s.Receive(t.Context(), make([]byte, 1))
+		require.ErrorIs(t, err, net.ErrClosed)
+		_, err = pu.Dial(t.Context(), pool)
+		require.ErrorIs(t, err, net.ErrClosed)
+		_, err = pu.Resolve(t.Context(), pool)
+		require.ErrorIs(t, err, net.ErrClosed)
+	})
+}
