@@ -1,0 +1,127 @@
+package registrar
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/rserpool/rserpool/asap"
+	"github.com/rserpool/rserpool/enrp"
+	"github.com/rserpool/rserpool/registrar/core"
+	"github.com/rserpool/rserpool/rserpool"
+	"github.com/rserpool/rserpool/sctp"
+)
+
+// Config says how a Registrar behaves. It is not modified and must not be changed
+// while in use. The zero value listens on all addresses and the usual ports.
+type Config struct {
+	// Listen is the addresses and the UDP encapsulation port, `IP[/IP…][@UDPPORT]`;
+	// an SCTP port in it is ignored. Empty: all addresses and port 9899. UDP port 0:
+	// any free one.
+	Listen string
+	// ASAPPort and ENRPPort are the SCTP ports. Zero: 3863 and 9901.
+	ASAPPort, ENRPPort uint16
+	// Peers are the ENRP endpoints of the other registrars,
+	// `IP[/IP…]:PORT[@UDPPORT]`. An own address among them is ignored.
+	Peers []string
+	// ID is the registrar's identifier; 0: a random one.
+	ID rserpool.RegistrarID
+	// Profile holds the timers. Zero: core.ProfileDefault.
+	Profile core.Profile
+
+	// ClosedPeers, StrictAddresses, Permit and Limits are those of core.Config.
+	ClosedPeers     bool
+	StrictAddresses bool
+	Permit          func(h rserpool.PoolHandle, from []netip.Addr) bool
+	Limits          core.Limits
+
+	// Stack is the SCTP stack to use instead of one of its own; Listen is then
+	// ignored and Run does not close it.
+	Stack *sctp.Stack
+	// Logger gets what happens; nil: silence.
+	Logger *zap.Logger
+}
+
+func (c *Config) asapPort() uint16 {
+	if c.ASAPPort != 0 {
+		return c.ASAPPort
+	}
+	return asap.Port
+}
+
+func (c *Config) enrpPort() uint16 {
+	if c.ENRPPort != 0 {
+		return c.ENRPPort
+	}
+	return enrp.Port
+}
+
+func (c *Config) profile() core.Profile {
+	if c.Profile.Name == "" {
+		return core.ProfileDefault
+	}
+	return c.Profile
+}
+
+// openStack takes the given stack or opens one.
+func (c *Config) openStack() (s *sctp.Stack, own bool, err error) {
+	if c.Stack != nil {
+		return c.Stack, false, nil
+	}
+	sc := &sctp.StackConfig{UDPPort: sctp.DefaultUDPPort, Logger: c.Logger}
+	if c.Listen != "" {
+		a, err := sctp.ParseListenAddr(c.Listen)
+		if err != nil {
+			return nil, false, fmt.Errorf("registrar: %w", err)
+		}
+		sc.ListenAddrs, sc.UDPPort = a.IPs, a.UDPPort
+	}
+	s, err = sctp.NewStack(sc)
+	if err != nil {
+		return nil, false, fmt.Errorf("registrar: %w", err)
+	}
+	return s, true, nil
+}
+
+// peers reads the configured peers; names are looked up once.
+func (c *Config) peers(ctx context.Context) ([]rserpool.Transport, error) {
+	var out []rserpool.Transport
+	for _, p := range c.Peers {
+		as, err := sctp.ResolveAddr(ctx, p)
+		if err != nil {
+			return nil, fmt.Errorf("registrar: peer %q: %w", p, err)
+		}
+		out = append(out, transportOf(as[0]))
+	}
+	return out, nil
+}
+
+// association is the SCTP parameters that go with the profile's timers.
+func association(t *core.TransportProfile, localPort uint16) *sctp.Config {
+	return &sctp.Config{
+		LocalPort:  localPort,
+		OutStreams: 2,
+		RecvBuffer: 256 << 10, SendBuffer: 1 << 20, MaxMessageSize: maxMessage,
+		RTOInitial: t.RTOInitial, RTOMin: t.RTOMin, RTOMax: t.RTOMax,
+		HeartbeatInterval: t.HeartbeatInterval, SackDelay: t.SackDelay,
+		AssociationMaxRetrans: t.AssociationMaxRetrans, PathMaxRetrans: t.PathMaxRetrans,
+		MaxInitRetransmits: t.MaxInitRetransmits,
+		Linger:             time.Second, Backlog: 1024,
+	}
+}
+
+// maxMessage is the largest ASAP or ENRP message: its length field has 16 bits.
+const maxMessage = 1 << 16
+
+// transportOf turns an SCTP address into a transport parameter.
+func transportOf(a *sctp.Addr) rserpool.Transport {
+	return rserpool.Transport{Protocol: rserpool.ProtoSCTP, Port: a.Port, Addrs: a.IPs, UDPPort: a.UDPPort}
+}
+
+// addrOf turns a transport parameter into an SCTP address.
+func addrOf(t *rserpool.Transport) *sctp.Addr {
+	return &sctp.Addr{IPs: t.Addrs, Port: t.Port, UDPPort: t.UDPPort}
+}

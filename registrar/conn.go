@@ -1,0 +1,153 @@
+package registrar
+
+import (
+	"context"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/rserpool/rserpool/registrar/core"
+	"github.com/rserpool/rserpool/sctp"
+)
+
+// conn is one connection of the state machine.
+type conn struct {
+	id      core.ConnID
+	channel core.Channel
+	assoc   *sctp.Association // nil while it is dialed
+	cancel  context.CancelFunc
+}
+
+// describe tells the state machine about an association.
+func describe(a *sctp.Association, ch core.Channel) core.Conn {
+	d := core.Conn{Channel: ch}
+	if remote, ok := a.RemoteAddr().(*sctp.Addr); ok {
+		d.Remote = transportOf(remote)
+	}
+	if local, ok := a.LocalAddr().(*sctp.Addr); ok {
+		d.Local = local.IPs
+	}
+	return d
+}
+
+// adopt announces an association that somebody opened.
+func (r *Registrar) adopt(a *sctp.Association, ch core.Channel) {
+	accepted := false
+	r.input(func(now time.Time) {
+		id := r.core.Accept(now, describe(a, ch))
+		c := &conn{id: id, channel: ch, assoc: a}
+		r.conns[id] = c
+		accepted = true
+		r.tasks.Go(func() { r.read(c) })
+	})
+	if !accepted { // the service ended
+		_ = a.Abort("registrar stops")
+		_ = a.Close() // ended already
+	}
+}
+
+// dial opens the association of a Dial action. The caller holds mu.
+func (r *Registrar) dial(act core.Action) {
+	t := r.cfg.profile().Transport
+	ctx, cancel := context.WithTimeout(r.ctx, t.DialTimeout)
+	c := &conn{id: act.Conn, channel: act.Channel, cancel: cancel}
+	r.conns[act.Conn] = c
+	port := uint16(0)
+	if act.Channel == core.ENRP {
+		port = r.cfg.enrpPort() // peers of other implementations know us by it
+	}
+	to := addrOf(&act.To)
+	r.tasks.Go(func() {
+		a, err := r.stack.Dial(ctx, to, association(&t, port))
+		cancel()
+		if err != nil {
+			r.lost(c, err)
+			return
+		}
+		wanted := false
+		r.input(func(now time.Time) {
+			if r.conns[c.id] == c {
+				wanted = true
+				c.assoc = a
+				r.core.Connected(now, c.id, describe(a, c.channel))
+			}
+		})
+		if !wanted {
+			_ = a.Abort("not needed any more")
+			_ = a.Close() // ended already
+			return
+		}
+		r.read(c)
+	})
+}
+
+// read hands the messages of a connection to the state machine.
+func (r *Registrar) read(c *conn) {
+	buf := make([]byte, 4096)
+	for {
+		m, err := c.assoc.ReceiveMessage(r.ctx, buf[:cap(buf)], maxMessage)
+		if err != nil {
+			r.lost(c, err)
+			_ = c.assoc.Close() // ended already, or of no use
+			return
+		}
+		if cap(m.Data) > cap(buf) && cap(m.Data) <= 64<<10 {
+			buf = m.Data
+		}
+		r.input(func(now time.Time) { r.core.Receive(now, c.id, uint32(m.PPID), m.Data) })
+	}
+}
+
+// lost says that a connection ended by itself.
+func (r *Registrar) lost(c *conn, err error) {
+	r.input(func(now time.Time) {
+		if r.conns[c.id] == c {
+			delete(r.conns, c.id)
+			r.core.Lost(now, c.id, err.Error())
+		}
+	})
+}
+
+// send carries out a Send action without waiting. The caller holds mu. False: the
+// connection cannot take it.
+func (r *Registrar) send(act core.Action, b []byte) ([]byte, bool) {
+	c := r.conns[act.Conn]
+	if c == nil || c.assoc == nil {
+		return b, true // ended: the state machine hears of it
+	}
+	b = act.Message.AppendTo(b[:0])
+	if len(b) == 0 {
+		return b, true
+	}
+	err := c.assoc.TrySend(&sctp.Message{PPID: sctp.PPID(c.channel.PPID()), Data: b})
+	if err != nil {
+		r.log.Debug("send", zap.Uint64("conn", uint64(act.Conn)), zap.Error(err))
+	}
+	return b, err == nil
+}
+
+// end carries out a Close or Abort action. The caller holds mu; waiting for the
+// peer happens elsewhere.
+func (r *Registrar) end(act core.Action) {
+	c := r.conns[act.Conn]
+	if c == nil {
+		return
+	}
+	delete(r.conns, act.Conn)
+	if c.cancel != nil {
+		c.cancel()
+	}
+	a := c.assoc
+	if a == nil {
+		return
+	}
+	if act.Kind == core.Abort {
+		r.log.Debug("abort", zap.Uint64("conn", uint64(act.Conn)), zap.String("reason", act.Reason))
+	}
+	r.tasks.Go(func() {
+		if act.Kind == core.Abort {
+			_ = a.Abort(act.Reason) // may have ended already
+		}
+		_ = a.Close()
+	})
+}

@@ -1,0 +1,170 @@
+package registrar
+
+import (
+	_ "embed"
+	"encoding/json"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/rserpool/rserpool/registrar/core"
+	"github.com/rserpool/rserpool/rserpool"
+)
+
+// Status is the registrar's state as /api/status gives it.
+type Status struct {
+	Registrar RegistrarStatus `json:"registrar"`
+	Peers     []PeerStatus    `json:"peers"`
+	Pools     []PoolStatus    `json:"pools"`
+}
+
+// RegistrarStatus is the registrar itself.
+type RegistrarStatus struct {
+	ID       string  `json:"id"`
+	UptimeS  float64 `json:"uptime_s"`
+	Ready    bool    `json:"ready"`
+	Draining bool    `json:"draining"`
+	Checksum string  `json:"checksum"`
+	Owned    int     `json:"owned"`
+	Profile  string  `json:"profile"`
+	ASAP     string  `json:"asap"`
+	ENRP     string  `json:"enrp"`
+
+	Connections int        `json:"connections"`
+	Stats       core.Stats `json:"stats"`
+}
+
+// PeerStatus is another registrar.
+type PeerStatus struct {
+	ID         string  `json:"id"`
+	State      string  `json:"state"`
+	LastHeardS float64 `json:"last_heard_s"` // -1: never
+	Elements   int     `json:"elements"`
+	Checksum   string  `json:"checksum"`
+	Connected  bool    `json:"connected"`
+}
+
+// PoolStatus is a pool with its elements.
+type PoolStatus struct {
+	Pool     string          `json:"pool"`
+	Policy   string          `json:"policy"`
+	Elements []ElementStatus `json:"elements"`
+}
+
+// ElementStatus is a pool element.
+type ElementStatus struct {
+	ID         string            `json:"id"`
+	Home       string            `json:"home"`
+	Policy     PolicyStatus      `json:"policy"`
+	Transports []TransportStatus `json:"transports"`
+	Connected  bool              `json:"connected"`
+	Reports    int               `json:"reports"`
+}
+
+// PolicyStatus is a policy with its parameters.
+type PolicyStatus struct {
+	Type     string  `json:"type"`
+	Weight   uint32  `json:"weight,omitempty"`
+	Priority uint32  `json:"priority,omitempty"`
+	Load     float64 `json:"load,omitempty"` // 0 to 1
+}
+
+// TransportStatus is where an element is reached.
+type TransportStatus struct {
+	Protocol  string       `json:"protocol"`
+	Addresses []netip.Addr `json:"addresses"`
+	Port      uint16       `json:"port"`
+	UDPPort   uint16       `json:"udp_port,omitempty"`
+}
+
+// Status returns the state as /api/status gives it.
+func (r *Registrar) Status() Status {
+	s := r.Snapshot()
+	now := time.Now()
+	asap, enrp := r.Addrs()
+	r.mu.Lock()
+	draining := r.isDrain
+	r.mu.Unlock()
+	out := Status{
+		Registrar: RegistrarStatus{
+			ID: s.ID.String(), UptimeS: now.Sub(r.started).Seconds(), Ready: s.Ready, Draining: draining,
+			Checksum: hex16(s.Checksum), Owned: s.Owned, Profile: r.cfg.profile().Name,
+			ASAP: asap.String(), ENRP: enrp.String(), Connections: s.Connections, Stats: s.Stats,
+		},
+		Peers: []PeerStatus{}, Pools: []PoolStatus{}, // [] rather than null
+	}
+	for _, p := range s.Peers {
+		out.Peers = append(out.Peers, PeerStatus{ID: p.ID.String(), State: p.State, LastHeardS: since(now, p.LastHeard),
+			Elements: p.Elements, Checksum: hex16(p.Checksum), Connected: p.Connected})
+	}
+	for _, p := range s.Pools {
+		ps := PoolStatus{Pool: string(p.Handle), Elements: []ElementStatus{}}
+		for _, e := range p.Elements {
+			ps.Policy = e.Policy.Type.String()
+			ps.Elements = append(ps.Elements, elementStatus(&e))
+		}
+		out.Pools = append(out.Pools, ps)
+	}
+	return out
+}
+
+func elementStatus(e *core.ElementStatus) ElementStatus {
+	return ElementStatus{
+		ID: e.ID.String(), Home: e.Home.String(), Connected: e.Connected, Reports: e.Reports,
+		Policy: PolicyStatus{Type: e.Policy.Type.String(), Weight: e.Policy.Weight, Priority: e.Policy.Priority,
+			Load: float64(e.Policy.Load) / float64(1<<32-1)},
+		Transports: []TransportStatus{transportStatus(&e.User)},
+	}
+}
+
+func transportStatus(t *rserpool.Transport) TransportStatus {
+	s := TransportStatus{Protocol: t.Protocol.String(), Addresses: t.Addrs, Port: t.Port, UDPPort: t.UDPPort}
+	if s.Addresses == nil {
+		s.Addresses = []netip.Addr{}
+	}
+	if t.Protocol == rserpool.ProtoSCTP && s.UDPPort == 0 {
+		s.UDPPort = 9899
+	}
+	return s
+}
+
+func hex16(n uint16) string {
+	const digits = "0123456789abcdef"
+	return "0x" + string([]byte{digits[n>>12], digits[n>>8&15], digits[n>>4&15], digits[n&15]})
+}
+
+//go:embed status.html
+var statusPage []byte
+
+// Handler serves the status page at /, its data at /api/status, Prometheus metrics
+// at /metrics, /healthz, and /readyz, which is 503 during start-up and drain.
+func (r *Registrar) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+		h := w.Header()
+		h.Set("Content-Type", "text/html; charset=utf-8")
+		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; img-src data:")
+		h.Set("X-Content-Type-Options", "nosniff")
+		_, _ = w.Write(statusPage) // the client may be gone
+	})
+	mux.HandleFunc("GET /api/status", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Cache-Control", "no-store")
+		_ = json.NewEncoder(w).Encode(r.Status()) // the client may be gone
+	})
+	mux.Handle("GET /metrics", promhttp.HandlerFor(r.metrics.registry, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		r.mu.Lock()
+		ready := r.isReady && !r.isDrain && !r.closed
+		r.mu.Unlock()
+		if !ready {
+			http.Error(w, "not ready", http.StatusServiceUnavailable)
+			return
+		}
+		_, _ = w.Write([]byte("ready\n"))
+	})
+	return mux
+}
