@@ -41,7 +41,6 @@ var arrows = map[string][]string{
 	// What tests and tools share. simnet is a carrier; scenario runs cores.
 	"internal/simnet":   {"sctp/carrier"},
 	"internal/scenario": {"sctp/core", "asap/core", "registrar/core"},
-	"internal/daemon":   {"registrar", "poolelement", "pooluser"},
 	"internal/archtest": {},
 	"internal/apidump":  {},
 	"interop/pattern":   {},
@@ -60,6 +59,10 @@ var multicasters = []string{
 // free packages are programs or their parts: every arrow may leave them, but
 // none may lead to them. Matched as path prefixes.
 var free = []string{"cmd", "examples", "bench", "fuzz", "interop"}
+
+// programParts are what the commands share. They are as free as a command, but
+// only commands, examples and benchmarks may import them.
+var programParts = []string{"internal/daemon", "internal/service"}
 
 // codecs have neither state nor I/O. Internal packages that arrows does not
 // name, and packet layers, may import these and nothing else, so that nothing
@@ -97,11 +100,13 @@ var testModules = []string{
 }
 
 // program says whether p is built into a command and not into a library.
-func program(p string) bool { return under(p, "cmd", "examples", "bench", "internal/daemon") }
+func program(p string) bool {
+	return under(p, "cmd", "examples", "bench") || under(p, programParts...)
+}
 
 // testSupport says whether p helps to test its parent, as net/http/httptest does
-// net/http: X/Xtest may import what X may, and X. Only tests, and programs such
-// as those in fuzz/, may import it.
+// net/http: X/Xtest may import what X may, X, and the simulated network. Only
+// tests, and programs such as those in fuzz/, may import it.
 func testSupport(p string) bool {
 	parent, last := path.Split(p)
 	return parent != "" && last == path.Base(parent)+"test"

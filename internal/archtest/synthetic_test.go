@@ -47,6 +47,9 @@ func TestImportRulesCanFail(t *testing.T) {
 		{"fuzz/a.go", own + "handlespace/handlespacetest", ""},
 		{"cmd/rserpool/a.go", own + "registrar", ""},
 		{"sctp/a.go", own + "cmd/sctp", "nothing imports programs"},
+		{"sctp/a.go", own + "internal/daemon", "nothing imports programs"},
+		{"internal/service/a.go", own + "pooluser", ""},
+		{"internal/asaplink/asaplinktest/a.go", own + "internal/simnet", ""},
 		{"newpkg/a.go", own + "sctp", "does not know newpkg"},
 
 		{"sctp/a.go", "go.uber.org/zap", ""},
