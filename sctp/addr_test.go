@@ -119,17 +119,3 @@ func TestAddrStringOfNil(t *testing.T) {
 	var a *sctp.Addr
 	require.Equal(t, "<nil>", a.String())
 }
-
-func FuzzParseListenAddr(f *testing.F) {
-	f.Add("[2001:db8::1]/192.0.2.1:3863@9899")
-	f.Add("@0")
-	f.Fuzz(func(t *testing.T, s string) {
-		a, err := sctp.ParseListenAddr(s)
-		if err != nil {
-			return
-		}
-		b, err := sctp.ParseListenAddr(a.String())
-		require.NoError(t, err)
-		require.Equal(t, a, b)
-	})
-}

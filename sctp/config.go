@@ -55,7 +55,7 @@ type Config struct {
 	// 1 s, 60 s.
 	RTOInitial, RTOMin, RTOMax time.Duration
 	// SackDelay is how long an acknowledgement may wait, at most 500 ms. Zero:
-	// 200 ms. Negative: not at all.
+	// 200 ms. Negative: each packet is acknowledged at once.
 	SackDelay time.Duration
 	// SackFrequency is how many packets one acknowledgement is for. Zero: 2.
 	SackFrequency int
@@ -67,13 +67,14 @@ type Config struct {
 	CookieLife time.Duration
 	// MaxBurst is how many packets may leave at once. Zero: 4. Negative: no limit.
 	MaxBurst int
-	// AssociationMaxRetrans is after how many retransmissions in a row the peer
-	// counts as unreachable. Zero: 10.
+	// AssociationMaxRetrans is how many retransmissions in a row may stay without an
+	// answer before the peer counts as unreachable. Zero: 10. Negative: none.
 	AssociationMaxRetrans int
-	// PathMaxRetrans is the same for one address of the peer. Zero: 5.
+	// PathMaxRetrans is the same for one address of the peer. Zero: 5. Negative:
+	// none.
 	PathMaxRetrans int
 	// MaxInitRetransmits is how often INIT and COOKIE ECHO are repeated before
-	// Dial fails. Zero: 8.
+	// Dial fails. Zero: 8. Negative: never.
 	MaxInitRetransmits int
 
 	// Congestion makes the congestion controller of a path, given the largest
@@ -142,8 +143,14 @@ func (c *Config) resolve(s *Stack) (*settings, *core.Config) {
 	setIf(&k.AssociationMaxRetrans, c.AssociationMaxRetrans)
 	setIf(&k.PathMaxRetrans, c.PathMaxRetrans)
 	setIf(&k.MaxInitRetransmits, c.MaxInitRetransmits)
-	// Callers may write negative for "none"; the machine wants zero.
-	k.SackDelay, k.MaxBurst = max(k.SackDelay, 0), max(k.MaxBurst, 0)
+	if c.SackDelay < 0 {
+		k.SackDelay, k.SackFrequency = 0, 1
+	}
+	// Users write negative for "none", since zero is the default; the machine wants
+	// zero.
+	for _, n := range []*int{&k.MaxBurst, &k.AssociationMaxRetrans, &k.PathMaxRetrans, &k.MaxInitRetransmits} {
+		*n = max(*n, 0)
+	}
 	k.MTU = min(max(k.MTU, minMTU), maxMTU)
 	// A timeout shorter than RTO.Min would be raised to it after the first
 	// measurement; a maximum below it makes no sense.

@@ -18,7 +18,8 @@ const attemptTimeout = 5 * time.Second
 // Dial opens an association to address, `IP[/IP…]:PORT[@UDPPORT]` or with host
 // names, over a stack of its own with any free UDP port; closing the association
 // closes that stack. It returns when the handshake is complete. Programs with
-// several associations save sockets with NewStack and its Dial.
+// several associations save sockets with NewStack and its Dial, and give the stack
+// time to answer peers that lost the last packet of a shutdown.
 //
 // Dial fails with the error of ctx, with an error that is ErrUnreachable if nobody
 // answers, or with an *AbortError if nobody listens there.

@@ -2,6 +2,7 @@ package sctp_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -13,25 +14,23 @@ import (
 
 func Example() {
 	ctx := context.Background()
-	l, err := sctp.Listen("127.0.0.1:5000@0", nil) // UDP port 0: any free one
+	l, err := sctp.Listen("127.0.0.1:5000@0", nil) // @0: any free UDP port
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer l.Close()
 	go func() {
-		a, _ := l.AcceptSCTP(ctx)
-		m, _ := a.ReceiveMessage(ctx, nil, 64<<10)
-		_ = a.Send(ctx, &m) // back on the same stream
+		server, _ := l.AcceptSCTP(ctx)
+		m, _ := server.ReceiveMessage(ctx, nil, 64<<10)
+		_ = server.Send(ctx, &m) // back on the same stream
 	}()
-
-	a, err := sctp.Dial(ctx, l.Addr().String(), nil)
+	client, err := sctp.Dial(ctx, l.Addr().String(), nil)
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer a.Close()
-	_ = a.Send(ctx, &sctp.Message{Stream: 1, Data: []byte("hello")})
-	m, err := a.ReceiveMessage(ctx, nil, 64<<10)
+	_ = client.Send(ctx, &sctp.Message{Stream: 1, Data: []byte("hello")})
+	m, err := client.ReceiveMessage(ctx, nil, 64<<10)
 	fmt.Printf("%s on stream %d, %v\n", m.Data, m.Stream, err)
+	_ = errors.Join(client.Close(), l.Close())
 	// Output: hello on stream 1, <nil>
 }
 

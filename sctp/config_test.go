@@ -1,0 +1,171 @@
+package sctp
+
+import (
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rserpool/rserpool/sctp/carrier"
+	"github.com/rserpool/rserpool/sctp/congestion"
+	"github.com/rserpool/rserpool/sctp/core"
+	"github.com/rserpool/rserpool/sctp/wire"
+)
+
+// pipeCarrier is a carrier that carries nothing.
+type pipeCarrier struct {
+	addrs    []netip.AddrPort
+	segments int
+	overhead int
+}
+
+func (*pipeCarrier) ReadBatch([]carrier.Datagram) (int, error)  { return 0, net.ErrClosed }
+func (*pipeCarrier) WriteBatch([]carrier.Datagram) (int, error) { return 0, net.ErrClosed }
+func (c *pipeCarrier) MaxSegments() int                         { return c.segments }
+func (c *pipeCarrier) LocalAddrs() []netip.AddrPort             { return c.addrs }
+func (c *pipeCarrier) Overhead() int                            { return c.overhead }
+func (*pipeCarrier) Close() error                               { return nil }
+
+func quiet(t *testing.T, cs ...carrier.Carrier) *Stack {
+	t.Helper()
+	s, err := NewStack(&StackConfig{Carriers: cs})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	return s
+}
+
+// The documented defaults (RFC 9260 §16).
+func TestConfigDefaults(t *testing.T) {
+	s := quiet(t, &pipeCarrier{addrs: []netip.AddrPort{ap("[::]:9899")}, segments: 1, overhead: 8})
+	var nobody *Config
+	for _, c := range []*Config{nobody, {}} {
+		st, k := c.resolve(s)
+		require.Equal(t, 5*time.Second, st.linger)
+		require.Equal(t, 128, st.backlog)
+		require.Equal(t, 64, st.eventQueue)
+		require.EqualValues(t, 64, k.OutStreams)
+		require.EqualValues(t, 65535, k.MaxInStreams)
+		require.Equal(t, 1<<20, k.RecvBuffer)
+		require.Equal(t, 1<<20, k.SendBuffer)
+		require.Equal(t, 16<<20, k.MaxMessageSize)
+		require.Equal(t, 1500, k.MTU)
+		require.Equal(t, 8, k.EncapOverhead)
+		require.True(t, k.NoDelay)
+		require.Equal(t, time.Second, k.RTOInitial)
+		require.Equal(t, time.Second, k.RTOMin)
+		require.Equal(t, time.Minute, k.RTOMax)
+		require.Equal(t, 200*time.Millisecond, k.SackDelay)
+		require.Equal(t, 2, k.SackFrequency)
+		require.Equal(t, 15*time.Second, k.HeartbeatInterval)
+		require.False(t, k.DisableHeartbeat)
+		require.Equal(t, time.Minute, k.CookieLife)
+		require.Equal(t, 4, k.MaxBurst)
+		require.Equal(t, 10, k.AssociationMaxRetrans)
+		require.Equal(t, 5, k.PathMaxRetrans)
+		require.Equal(t, 8, k.MaxInitRetransmits)
+	}
+	require.Equal(t, 65536, s.demux.max)
+	require.EqualValues(t, 1000, s.keeper.replies.rate)
+	require.Zero(t, s.keeper.inits.rate)
+	require.EqualValues(t, 9899, s.UDPPort())
+	require.Empty(t, s.specificAddrs())
+}
+
+func TestConfigValues(t *testing.T) {
+	s := quiet(t, &pipeCarrier{segments: 1})
+	cc := func(int) congestion.Controller { return nil }
+	given := Config{
+		OutStreams: 1, MaxInStreams: 2, PPID: 3, RecvBuffer: 5000, SendBuffer: 5, MaxMessageSize: 6, MTU: 1280, Nagle: true,
+		RTOInitial: 8, RTOMin: 9, RTOMax: 10, SackDelay: -1, HeartbeatInterval: -1, CookieLife: 13, MaxBurst: -1,
+		AssociationMaxRetrans: -1, PathMaxRetrans: -1, MaxInitRetransmits: -1, Congestion: cc, Linger: -1, Backlog: 7,
+		Events: EventAll, EventQueue: 3,
+	}
+	kept := given
+	kept.Congestion = nil
+	st, k := given.resolve(s)
+	given.Congestion = nil
+	require.Equal(t, kept, given, "a Config is not modified")
+	require.NotNil(t, k.Congestion)
+	require.False(t, k.NoDelay)
+	require.True(t, k.DisableHeartbeat)
+	require.Zero(t, k.SackDelay)
+	require.Equal(t, 1, k.SackFrequency)
+	require.Zero(t, k.MaxBurst)
+	require.Zero(t, k.AssociationMaxRetrans)
+	require.Zero(t, k.PathMaxRetrans)
+	require.Zero(t, k.MaxInitRetransmits)
+	require.Equal(t, 1280, k.MTU)
+	require.EqualValues(t, 3, st.ppid)
+	require.Negative(t, st.linger)
+	require.Equal(t, 7, st.backlog)
+	require.Equal(t, 3, st.eventQueue)
+
+	_, k = (&Config{MTU: 1, RTOMin: time.Hour}).resolve(s)
+	require.Equal(t, 576, k.MTU)
+	require.Equal(t, time.Hour, k.RTOMax)
+	_, k = (&Config{MTU: 1 << 20}).resolve(s)
+	require.Equal(t, 65535, k.MTU)
+}
+
+// With several carriers the one bound to the source address sends, else one of the
+// right family.
+func TestRouteOverSeveralCarriers(t *testing.T) {
+	four := &pipeCarrier{addrs: []netip.AddrPort{ap("192.0.2.1:9899")}, segments: 64, overhead: 8}
+	other := &pipeCarrier{addrs: []netip.AddrPort{ap("198.51.100.1:9899")}, segments: 8, overhead: 20}
+	six := &pipeCarrier{addrs: []netip.AddrPort{ap("[2001:db8::1]:9899")}, segments: 32}
+	s := quiet(t, four, other, six)
+	ip := netip.MustParseAddr
+	for _, c := range []struct {
+		from, to netip.Addr
+		want     carrier.Carrier
+	}{
+		{ip("192.0.2.1"), ip("203.0.113.1"), four},
+		{ip("198.51.100.1"), ip("203.0.113.1"), other},
+		{netip.Addr{}, ip("203.0.113.1"), four},
+		{netip.Addr{}, ip("2001:db8::2"), six},
+		{ip("10.0.0.1"), ip("2001:db8::2"), six},
+	} {
+		require.Same(t, c.want, s.route(c.from, c.to).Carrier, "%v > %v", c.from, c.to)
+	}
+	require.Equal(t, 8, s.maxSegments(), "what all of them can")
+	require.Equal(t, 20, s.overhead())
+	require.Len(t, s.LocalAddrs(), 3)
+	require.Len(t, s.specificAddrs(), 3)
+	s6 := quiet(t, six, &pipeCarrier{})
+	require.Same(t, six, s6.route(netip.Addr{}, ip("192.0.2.9")).Carrier, "there is no better one")
+}
+
+func TestPublicErrors(t *testing.T) {
+	require.NoError(t, publicError(nil))
+	require.NoError(t, publicError(core.ErrClosed))
+	require.Equal(t, ErrUnreachable, publicError(core.ErrTimeout))
+	require.Equal(t, ErrShutdownTimeout, publicError(core.ErrShutdownTimeout))
+	require.Equal(t, io.ErrUnexpectedEOF, publicError(io.ErrUnexpectedEOF))
+	raw := wire.AppendCause(nil, wire.CauseUserAbort, []byte("why"))
+	raw = wire.AppendCause(raw, wire.CauseProtocolViolation)
+	var abort *AbortError
+	require.ErrorAs(t, publicError(&core.AbortError{Causes: raw}), &abort)
+	require.Len(t, abort.Causes, 2)
+	raw[4] = 'X'
+	require.Equal(t, "why", string(abort.Reason()), "the causes are a copy")
+
+	var ne net.Error
+	err := error(&opError{op: "dial", addr: "x", err: ErrUnreachable})
+	require.ErrorAs(t, err, &ne)
+	require.True(t, ne.Timeout())
+	require.False(t, ne.Temporary())
+	require.False(t, (&opError{err: errors.New("x")}).Timeout())
+}
+
+func TestAssocStateNames(t *testing.T) {
+	for s, want := range map[AssocState]string{AssocUp: "up", AssocRestarted: "restarted", AssocShutdown: "shut down", AssocLost: "lost", 0: "unknown"} {
+		require.Equal(t, want, s.String())
+	}
+	for _, ev := range []Event{AssocChange{}, PathChange{}, RemoteError{}, PeerShutdown{}, SenderDry{}, NotificationsStopped{}} {
+		require.NotZero(t, ev.mask()&EventAll)
+	}
+}
