@@ -183,12 +183,10 @@ func (pu *PoolUser) onEvent(ev core.Event) {
 	}
 	pu.mu.Lock()
 	defer pu.mu.Unlock()
-	for i, w := range pu.waiting[ev.Handle] {
+	for _, w := range pu.waiting[ev.Handle] {
 		res := ev.Resolution
-		if i > 0 {
-			res.Elements = slices.Clone(res.Elements) // each owns its own
-		}
-		w <- res // capacity 1, once
+		res.Elements = slices.Clone(res.Elements) // who gets it may change it
+		w <- res                                  // capacity 1, once
 	}
 	delete(pu.waiting, ev.Handle)
 }

@@ -61,8 +61,6 @@ func SCTPConfig(p core.TransportProfile, cfg *sctp.Config) *sctp.Config {
 	setIf(&c.AssociationMaxRetrans, p.AssociationMaxRetrans)
 	setIf(&c.PathMaxRetrans, p.PathMaxRetrans)
 	setIf(&c.MaxInitRetransmits, p.MaxInitRetransmits)
-	// A peer that is gone must not hold up whoever closes.
-	setIf(&c.Linger, p.DialTimeout)
 	return &c
 }
 

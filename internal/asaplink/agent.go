@@ -78,6 +78,8 @@ func Start(cfg *Config) (*Agent, error) {
 		a.log = zap.NewNop()
 	}
 	a.sctp.LocalPort = cfg.Port
+	// A registrar that is gone must not hold up whoever closes.
+	a.sctp.Linger = e.Profile().Transport.DialTimeout
 	if cfg.Listen {
 		l, err := cfg.Stack.Listen(&sctp.Addr{Port: cfg.Port}, a.sctp)
 		if err != nil {
