@@ -22,8 +22,6 @@ var (
 	ErrInvalidStream = core.ErrInvalidStream
 	// ErrNoStream is OpenStream when all streams are open.
 	ErrNoStream = errors.New("sctp: all streams are in use")
-	// ErrStreamOpen is Stream for an identifier whose Stream is still open.
-	ErrStreamOpen = errors.New("sctp: stream is already open")
 )
 
 // Errors of Dial and Listen.

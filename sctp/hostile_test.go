@@ -357,6 +357,44 @@ func TestV1WrongTagsDoNothing(t *testing.T) {
 	})
 }
 
+// rawChunk is a chunk as bytes.
+type rawChunk []byte
+
+func (c rawChunk) AppendTo(b []byte) []byte { return append(b, c...) }
+
+// P9: an unknown chunk whose type asks for a report is answered by one ERROR, which
+// the application of the peer can learn of (RFC 9260 §3.2, §11.2.6).
+func TestP9UnknownChunkIsReported(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, worldOption{clientConfig: &sctp.Config{Events: sctp.EventRemote}})
+		var tag atomic.Uint32 // of the server
+		w.net.Observe(func(e simnet.Event) {
+			if p, err := wire.Parse(e.Packet.Data); err == nil && p.DstPort == testPort && p.VTag != 0 {
+				tag.Store(uint32(p.VTag))
+			}
+		})
+		c, s := w.pair()
+		b := wire.Header{SrcPort: c.LocalAddr().(*sctp.Addr).Port, DstPort: testPort, VTag: wire.VTag(tag.Load())}.AppendTo(nil)
+		for range 100 {
+			b = rawChunk{0xfe, 0, 0, 4}.AppendTo(b) // skip and report
+		}
+		wire.SetChecksum(b)
+		w.net.Send(time.Now(), netip.AddrPortFrom(clientIP, sctp.DefaultUDPPort),
+			carrier.Datagram{Remote: netip.AddrPortFrom(serverIP, sctp.DefaultUDPPort), Data: b})
+		ev, err := c.NextEvent(t.Context())
+		require.NoError(t, err)
+		causes := ev.(sctp.RemoteError).Causes
+		require.NotEmpty(t, causes)
+		require.Equal(t, wire.CauseUnrecognizedChunk, causes[0].Code)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err = c.NextEvent(ctx)
+		require.ErrorIs(t, err, context.DeadlineExceeded, "one ERROR for all of them")
+		require.NoError(t, c.Send(t.Context(), text("unharmed")))
+		require.Equal(t, "unharmed", string(receive(t, s).Data))
+	})
+}
+
 // flaky is a carrier whose system calls fail now and then.
 type flaky struct {
 	carrier.Carrier
