@@ -243,7 +243,10 @@ func (a *Association) appendLost(now time.Time, b []byte, start int, p *path.Pat
 			return b, true
 		}
 		size := wire.DataHeaderLen + int(c.Len)
-		if len(b)-start+size > limit && len(b)-start > wire.HeaderLen {
+		// A chunk larger than the path's packets, because their size has shrunk, goes
+		// alone and is left to IP fragmentation (§6.9); in a run of segments (start >
+		// 0) nothing may exceed the size of the first.
+		if len(b)-start+size > limit && (start > 0 || len(b) > wire.HeaderLen) {
 			return b, true
 		}
 		earliest := c.Path == p && t == p.Oldest && p.InFlight > 0 || p.InFlight == 0

@@ -126,9 +126,9 @@ func (h *host) send(t core.Transmit) {
 	for b := t.Data; len(b) > 0; b = b[min(n, len(b)):] {
 		h.sent++
 		h.note(b[:min(n, len(b))])
+		pkt, err := wire.Parse(b[:min(n, len(b))])
+		require.NoError(h.w.t, err, "a malformed packet was sent")
 		if h.tap != nil {
-			pkt, err := wire.Parse(b[:min(n, len(b))])
-			require.NoError(h.w.t, err, "a malformed packet was sent")
 			h.tap(pkt)
 		}
 	}
