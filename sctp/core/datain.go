@@ -80,11 +80,11 @@ func (a *Association) afterData(now time.Time, p *path.Path) {
 	}
 	switch {
 	case a.state == ShutdownSent:
-		// §9.2: each packet with DATA is answered by SHUTDOWN, and by a SACK if
-		// there are gaps or duplicates.
+		// §9.2: each packet with DATA is answered by SHUTDOWN. The SACK beside it
+		// tells gaps and duplicates, and the window, which the peer needs to go on.
 		a.rx.packets = 0
 		a.timers.stop(timerSack)
-		a.rx.sackNow = a.rx.tsn.HasGaps() || a.rx.duplicate
+		a.rx.sackNow = true
 		a.sendShutdown(now)
 	case a.rx.tsn.HasGaps(), a.rx.packets >= a.cfg.SackFrequency:
 		a.rx.sackNow = true

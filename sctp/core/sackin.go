@@ -156,7 +156,7 @@ func (a *Association) fastRetransmit(now time.Time, marked int) {
 // windowChanged looks after zero window probing (RFC 9260 §6.1 A).
 func (a *Association) windowChanged(rwnd int) {
 	t := &a.tx
-	if rwnd == 0 {
+	if rwnd < t.out.EarliestLen() || rwnd == 0 {
 		// The peer answers: its closed window is no failure, however often the
 		// probes, or what was on its way when it closed, are refused.
 		t.probing = true

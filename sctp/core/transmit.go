@@ -34,7 +34,7 @@ func (a *Association) PollTransmit(now time.Time, buf []byte, maxSegments int) (
 	}
 	a.stats.PacketsOut++
 	t := Transmit{Local: p.Local, Remote: p.Remote}
-	if size*16 >= p.Size*gsoShare {
+	if size*16 >= p.Size*gsoShare || a.nextFitsWhole() {
 		for n := 1; n < maxSegments && cap(buf)-len(b) >= size; n++ {
 			before := len(b)
 			if !a.nextPacket(now, &b, p, size) {
@@ -342,4 +342,11 @@ func (a *Association) appendChunk(b []byte, start int, t wire.TSN, c *tx.Chunk, 
 		b = append(b, 0)
 	}
 	return b
+}
+
+// nextFitsWhole says that the next message is not fragmented whatever the size of
+// the packet, so that a run of smaller packets wastes nothing.
+func (a *Association) nextFitsWhole() bool {
+	m := a.tx.queue.Front()
+	return m != nil && !m.Started() && m.Remaining() <= a.maxFragment()
 }

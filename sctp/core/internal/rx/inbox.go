@@ -73,20 +73,30 @@ type stream struct {
 // Init prepares an inbox with a receive buffer of limit bytes.
 func (x *Inbox) Init(limit int) { *x = Inbox{limit: limit} }
 
-// Window is the room left in bytes, as advertised in a_rwnd.
-func (x *Inbox) Window() int { return max(0, x.limit-x.charged) }
+// Window is the room left in bytes of user data, as advertised in a_rwnd. The peer
+// counts user data only, so the window does too; but it closes early if the data
+// comes in chunks so small that their overhead would take twice the buffer.
+func (x *Inbox) Window() int {
+	w := max(0, x.limit-x.user)
+	if x.charged > x.limit {
+		left := int64(max(0, 2*x.limit-x.charged))
+		w = min(w, int(left*int64(x.user)/int64(x.charged)))
+	}
+	if w < min(sillyWindow, x.limit/4) {
+		return 0
+	}
+	return w
+}
+
+// sillyWindow is the least room worth advertising: a packet's worth (RFC 9260 §6.2,
+// SWS avoidance of RFC 1122 §4.2.3.3).
+const sillyWindow = 1500
 
 // Held is the number of user bytes held.
 func (x *Inbox) Held() int { return x.user }
 
 // Readable is the number of messages, or parts, that wait for a reader.
 func (x *Inbox) Readable() int { return x.readyN }
-
-// hardLimit is what a peer that ignores the window can make the inbox hold: twice
-// the buffer in charges, a quarter more than it in user data.
-func (x *Inbox) full(n int) bool {
-	return x.charged+n+Overhead > 2*x.limit || x.user+n > x.limit+x.limit/4
-}
 
 func (x *Inbox) stream(id wire.StreamID) *stream {
 	if x.last != nil && x.last.id == id {
@@ -146,13 +156,15 @@ func (x *Inbox) charge(n int) {
 	x.user += n
 }
 
-// HasRoom says whether a chunk of n bytes may be accepted. Chunks at or below the
-// highest TSN seen fill holes and get the slack above the advertised window.
-func (x *Inbox) HasRoom(n int) bool { return x.charged < x.limit && !x.full(n) }
+// HasRoom says whether a chunk of n bytes may be accepted: as long as the window
+// is open for it (RFC 9260 §6.2).
+func (x *Inbox) HasRoom(n int) bool { return x.user+n <= x.limit && x.charged < 2*x.limit }
 
-// HasSlack is HasRoom for a chunk that fills a hole: without it the messages
-// behind the hole could never be delivered.
-func (x *Inbox) HasSlack(n int) bool { return !x.full(n) }
+// HasSlack is HasRoom for a chunk that fills a hole, which gets a quarter more:
+// without it the messages behind the hole could never be delivered.
+func (x *Inbox) HasSlack(n int) bool {
+	return x.user+n <= x.limit+x.limit/4 && x.charged < 2*x.limit+x.limit/2
+}
 
 // complete files a whole message by the order of its stream (RFC 9260 §6.6).
 func (x *Inbox) complete(m *message) Verdict {

@@ -139,6 +139,15 @@ func (o *Outstanding) MarkLost(t wire.TSN) {
 	}
 }
 
+// EarliestLen is the size of the earliest chunk not acknowledged, 0 if there is
+// none.
+func (o *Outstanding) EarliestLen() int {
+	if o.Len() == 0 {
+		return 0
+	}
+	return int(o.At(o.base).Len)
+}
+
 // Refused marks the earliest chunk for retransmission if it was sent more than
 // once, or alone, and now fits the peer's window: the peer had no room for it.
 func (o *Outstanding) Refused(rwnd int) bool {
