@@ -184,14 +184,15 @@ func (e *Endpoint) dispatch(now time.Time, l *link, m asap.Message) {
 // settle starts what has become possible or necessary after an input: waiting
 // messages go to the home registrar, or a hunt begins.
 func (e *Endpoint) settle(now time.Time) {
+	switch {
+	case e.links.home != nil:
+	case e.needsHome():
+		e.startHunt(now)
+	default:
+		e.stopHunt()
+	}
 	if e.links.home != nil {
 		e.flush(now)
-		return
-	}
-	if e.needsHome() {
-		e.startHunt(now)
-	} else {
-		e.stopHunt()
 	}
 }
 

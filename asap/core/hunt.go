@@ -62,6 +62,12 @@ func (e *Endpoint) dialMore(now time.Time) {
 	for n < MaxHuntDials && len(h.order) > 0 {
 		r := h.order[0]
 		h.order = h.order[1:]
+		if l := e.links.acceptedFrom(r); l != nil {
+			// It has an association with us already, and two endpoints have no more
+			// than one (RFC 9260 §1.3).
+			e.adopt(now, l, false)
+			return
+		}
 		l := e.links.add(linkDialing, r, r.at)
 		l.server = r.id
 		e.outputs.push(Output{Kind: OutputDial, Link: l.id, Registrar: r.at})

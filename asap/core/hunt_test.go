@@ -1,6 +1,7 @@
 package core_test
 
 import (
+	"net/netip"
 	"testing"
 	"time"
 
@@ -231,6 +232,20 @@ func TestHuntBesideEndsWhenHomeAnswers(t *testing.T) {
 	require.Len(t, os, 2)
 	require.Equal(t, core.OutputClose, os[0].Kind)
 	require.Equal(t, core.OutputClose, os[1].Kind)
+}
+
+// A registrar that has an association with the endpoint already, because it checked
+// a report, is not dialed a second time.
+func TestHuntUsesAcceptedLink(t *testing.T) {
+	r, home := registered(t, core.Config{Registrars: regs(1)})
+	r.advance(time.Minute)
+	accepted := r.e.HandleAccepted(r.now, reg(1), []core.Address{netip.MustParseAddr("10.0.0.100")})
+	r.e.HandleLost(r.now, home, errGone)
+	require.Equal(t, []string{"REGISTRATION"}, sent(r.take(), accepted))
+	r.message(accepted, &asap.RegistrationResponse{Handle: pool, PEID: 7})
+	require.Equal(t, []core.EventKind{core.EventHomeLost, core.EventHome, core.EventRegistered}, r.kinds())
+	r.advance(time.Minute)
+	require.NotContains(t, texts(r.take()), "close 2", "it is not idle")
 }
 
 // RFC 5352 §3.7.2: "if an alternate ENRP server responds, the ASAP Endpoint

@@ -68,6 +68,16 @@ func (t *linkTable) remove(l *link) {
 	t.list = slices.DeleteFunc(t.list, func(x *link) bool { return x == l })
 }
 
+// acceptedFrom returns a link that the registrar r opened.
+func (t *linkTable) acceptedFrom(r *registrar) *link {
+	for _, l := range t.list {
+		if l.state == linkAccepted && l.registrar == r && l != t.home {
+			return l
+		}
+	}
+	return nil
+}
+
 // dialing returns the links that are being established.
 func (t *linkTable) dialing() []*link {
 	var ls []*link
