@@ -6,11 +6,11 @@
 //	if err != nil {
 //		log.Fatal(err)
 //	}
-//	go http.ListenAndServe("127.0.0.1:8080", r.Handler()) // status, metrics
+//	go http.ListenAndServe("127.0.0.1:8080", r.Handler()) // status page
 //	err = r.Run(ctx)                                       // until ctx ends; then it drains
 //
 // The protocol is in package registrar/core; this package gives it SCTP
-// associations over UDP, a clock, logs, a status page and metrics.
+// associations over UDP, a clock, logs and a status page.
 //
 // It does not announce itself by multicast; registrars, elements and users are
 // told of each other by configuration.

@@ -71,7 +71,6 @@ func (r *Registrar) arm() {
 
 // event logs and counts what happened.
 func (r *Registrar) event(e *core.Event) {
-	r.metrics.count(e)
 	log := r.log.Debug
 	switch e.Kind {
 	case core.EventDrained:

@@ -39,8 +39,6 @@ type Registrar struct {
 	isReady bool
 	isDrain bool
 	closed  bool
-
-	metrics *metrics
 }
 
 // New opens the registrar's endpoints. It serves once Run is called.
@@ -87,7 +85,6 @@ func (r *Registrar) open() error {
 	if err != nil {
 		return fmt.Errorf("registrar: %w", err)
 	}
-	r.metrics = newMetrics(r)
 	return nil
 }
 
@@ -117,6 +114,9 @@ func (r *Registrar) ID() rserpool.RegistrarID {
 // Ready is closed when the start-up has ended and pool elements and users are
 // served (RFC 5353 §3.2).
 func (r *Registrar) Ready() <-chan struct{} { return r.ready }
+
+// StackStats returns the counters of the SCTP stack.
+func (r *Registrar) StackStats() sctp.StackStats { return r.stack.Stats() }
 
 // Snapshot returns the state for status pages.
 func (r *Registrar) Snapshot() core.Snapshot {

@@ -7,8 +7,6 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus/promhttp"
-
 	"github.com/rserpool/rserpool/registrar/core"
 	"github.com/rserpool/rserpool/rserpool"
 )
@@ -138,8 +136,9 @@ func hex16(n uint16) string {
 //go:embed status.html
 var statusPage []byte
 
-// Handler serves the status page at /, its data at /api/status, Prometheus metrics
-// at /metrics, /healthz, and /readyz, which is 503 during start-up and drain.
+// Handler serves the status page at /, its data at /api/status, /healthz, and
+// /readyz, which is 503 during start-up and drain. Metrics need a library that this
+// package does without: the rserpool command adds them at /metrics.
 func (r *Registrar) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
@@ -154,7 +153,6 @@ func (r *Registrar) Handler() http.Handler {
 		w.Header().Set("Cache-Control", "no-store")
 		_ = json.NewEncoder(w).Encode(r.Status()) // the client may be gone
 	})
-	mux.Handle("GET /metrics", promhttp.HandlerFor(r.metrics.registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
 		r.mu.Lock()
@@ -167,4 +165,12 @@ func (r *Registrar) Handler() http.Handler {
 		_, _ = w.Write([]byte("ready\n"))
 	})
 	return mux
+}
+
+// since is the seconds since t, -1 if it never was.
+func since(now, t time.Time) float64 {
+	if t.IsZero() {
+		return -1
+	}
+	return now.Sub(t).Seconds()
 }

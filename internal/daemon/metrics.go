@@ -1,28 +1,35 @@
-package registrar
+package daemon
 
 import (
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 
-	"github.com/rserpool/rserpool/registrar/core"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/rserpool/rserpool/registrar"
 )
 
-// metrics collects the registrar's state when it is scraped; only events are
-// counted as they come.
-type metrics struct {
-	r        *Registrar
-	registry *prometheus.Registry
-	events   *prometheus.CounterVec
-	desc     map[string]*prometheus.Desc
+// RegistrarMetrics serves the state of a registrar to Prometheus. The names follow
+// the objects of the RSerPool MIB (RFC 5525) where it has them.
+func RegistrarMetrics(r *registrar.Registrar) http.Handler {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(newMetrics(r), collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
 }
 
-func newMetrics(r *Registrar) *metrics {
-	m := &metrics{r: r, registry: prometheus.NewRegistry(), desc: map[string]*prometheus.Desc{}}
-	m.events = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "rserpool_events_total", Help: "What happened, by kind.",
-	}, []string{"kind"})
+// metrics collects the registrar's state when it is scraped.
+type metrics struct {
+	r    *registrar.Registrar
+	desc map[string]*prometheus.Desc
+}
+
+func newMetrics(r *registrar.Registrar) *metrics {
+	m := &metrics{r: r, desc: map[string]*prometheus.Desc{}}
 	for name, d := range map[string]struct {
 		help   string
 		labels []string
@@ -62,11 +69,8 @@ func newMetrics(r *Registrar) *metrics {
 	} {
 		m.desc[name] = prometheus.NewDesc("rserpool_"+name, d.help, d.labels, nil)
 	}
-	m.registry.MustRegister(m, m.events)
 	return m
 }
-
-func (m *metrics) count(e *core.Event) { m.events.WithLabelValues(e.Kind.String()).Inc() }
 
 // Describe sends the descriptions of all metrics.
 func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
@@ -86,7 +90,7 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(m.desc[name], prometheus.CounterValue, float64(v), labels...)
 	}
 	gauge("registrar_info", 1, s.ID.String())
-	gauge("registrar_uptime_seconds", now.Sub(m.r.started).Seconds())
+	gauge("registrar_uptime_seconds", now.Sub(s.Started).Seconds())
 	gauge("registrar_ready", flag(s.Ready))
 	gauge("pools", float64(len(s.Pools)))
 	gauge("owned_elements", float64(s.Owned))
@@ -131,7 +135,7 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 }
 
 func (m *metrics) collectStack(gauge func(string, float64, ...string), counter func(string, uint64, ...string)) {
-	st := m.r.stack.Stats()
+	st := m.r.StackStats()
 	counter("sctp_packets_total", uint64(st.PacketsIn), "in")
 	counter("sctp_packets_total", uint64(st.PacketsOut), "out")
 	counter("sctp_packets_malformed_total", uint64(st.Malformed+st.BadChecksum))
