@@ -3,6 +3,7 @@ package core
 import (
 	"io"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/rserpool/rserpool/sctp/core/internal/path"
@@ -222,12 +223,12 @@ func (r *Responder) initAck(in Inbound, pkt wire.Packet, i, own *wire.Init, c *c
 func peerAddrs(source netip.AddrPort, addrs []netip.Addr) []netip.AddrPort {
 	out := []netip.AddrPort{source}
 	for _, a := range addrs {
-		a = a.Unmap()
-		if len(out) == maxPeerAddrs || !unicast(a) || a == source.Addr() ||
-			a.IsLoopback() && !source.Addr().IsLoopback() {
+		p := netip.AddrPortFrom(a.Unmap(), source.Port())
+		if len(out) == maxPeerAddrs || !unicast(p.Addr()) || slices.Contains(out, p) ||
+			p.Addr().IsLoopback() && !source.Addr().IsLoopback() {
 			continue
 		}
-		out = append(out, netip.AddrPortFrom(a, source.Port()))
+		out = append(out, p)
 	}
 	return out
 }
