@@ -1,0 +1,218 @@
+package scenario
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"strings"
+
+	"github.com/rserpool/rserpool/sctp/core"
+	"github.com/rserpool/rserpool/sctp/wire"
+)
+
+// scriptAddr is where the script lives when it plays a peer.
+var scriptAddr = netip.MustParseAddrPort("192.0.2.99:9899")
+
+// host is a machine with at most one association.
+type host struct {
+	s      *sctp
+	name   string
+	addr   netip.AddrPort
+	peer   netip.AddrPort // where the association should lead
+	cfg    core.Config
+	resp   *core.Responder
+	listen *core.Listening
+	as     *core.Association
+
+	peerTag wire.VTag // the tag that the script chose last
+	cookies []cookie  // that this host handed out
+	beat    []byte    // info of its last HEARTBEAT
+	dialed  bool
+}
+
+// cookie is a State Cookie and the tag in the INIT ACK that it came with.
+type cookie struct {
+	tag   wire.VTag
+	bytes []byte
+}
+
+// dice is a seeded io.Reader.
+type dice struct{ *rand.Rand }
+
+func (d dice) Read(b []byte) (int, error) {
+	for i := range b {
+		b[i] = byte(d.Uint32())
+	}
+	return len(b), nil
+}
+
+func newHost(s *sctp, name string, n int) *host {
+	h := &host{s: s, name: name, cfg: core.DefaultConfig(), peer: scriptAddr}
+	h.addr = netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(n)}), 9899)
+	h.cfg.Rand = dice{rand.New(rand.NewPCG(uint64(n), 0))}
+	h.boot()
+	return h
+}
+
+// boot gives the host new cookie keys.
+func (h *host) boot() {
+	r, err := core.NewResponder(h.s.now, h.cfg.Rand)
+	if err != nil {
+		h.s.t.Fatal(err)
+	}
+	h.resp = r
+	h.as = nil
+}
+
+// drain is the caller's part of the contract in core's package comment.
+func (h *host) drain() {
+	if h.as == nil {
+		return
+	}
+	for i := 0; ; i++ {
+		if i > 100_000 {
+			h.s.t.Fatal("PollTransmit does not end")
+		}
+		t, ok := h.as.PollTransmit(h.s.now, h.s.buf, 1)
+		if !ok {
+			break
+		}
+		h.emit(t)
+	}
+	for {
+		e, ok := h.as.PollEvent()
+		if !ok {
+			return
+		}
+		h.s.say(h, "!", "%s", showEvent(e))
+	}
+}
+
+// emit sends one packet.
+func (h *host) emit(t core.Transmit) {
+	pkt, err := wire.Parse(t.Data)
+	if err != nil {
+		h.s.t.Fatalf("%s sent a malformed packet: %v", h.name, err)
+	}
+	h.note(pkt)
+	h.s.transmit(h, t.Remote, pkt)
+}
+
+// note remembers what the script may want to answer.
+func (h *host) note(pkt wire.Packet) {
+	for c := range pkt.Chunks() {
+		switch c.Type() {
+		case wire.TypeInit, wire.TypeInitAck:
+			var i wire.Init
+			if i.Decode(c) != nil {
+				continue
+			}
+			h.s.names.learn(i.InitiateTag, h.name, i.InitialTSN)
+			if i.HasCookie {
+				h.cookies = append(h.cookies, cookie{i.InitiateTag, append([]byte(nil), i.Cookie...)})
+			}
+		case wire.TypeHeartbeat:
+			var hb wire.Heartbeat
+			if hb.Decode(c) == nil {
+				h.beat = append([]byte(nil), hb.Info...)
+			}
+		}
+	}
+}
+
+// receive processes a packet as a stack does that knows one association.
+func (h *host) receive(from netip.AddrPort, data []byte) {
+	pkt, err := wire.Parse(data)
+	if err != nil {
+		h.s.say(h, "=", "unreadable: %v", err)
+		return
+	}
+	in := core.Inbound{Local: h.addr.Addr(), Remote: from}
+	if h.as != nil && h.as.State() != core.Closed {
+		before := h.as.Stats().Dropped
+		h.as.HandlePacket(h.s.now, in, pkt)
+		if h.as.Stats().Dropped > before {
+			h.s.say(h, "=", "dropped")
+		}
+		h.drain()
+		return
+	}
+	t, as := h.resp.HandlePacket(h.s.now, in, pkt, h.listen, h.s.buf)
+	if t.Data != nil {
+		h.emit(t)
+	}
+	if as != nil {
+		h.as, h.dialed = as, false
+		h.drain()
+	}
+}
+
+// timeout serves the timers that are due.
+func (h *host) timeout() {
+	if h.as == nil {
+		return
+	}
+	if when, ok := h.as.NextTimeout(); ok && !when.After(h.s.now) {
+		h.as.HandleTimeout(h.s.now)
+		h.drain()
+	}
+}
+
+// inject gives the host a packet in the name of its peer.
+func (h *host) inject(text string) error {
+	from := h.peer
+	var chunks []byte
+	hdr := wire.Header{SrcPort: listenPort, DstPort: dialPort}
+	if !h.dialed {
+		hdr = wire.Header{SrcPort: dialPort, DstPort: listenPort}
+	}
+	hdr.VTag = h.localTag()
+	for i, part := range strings.Split(text, "|") {
+		f := splitFields(part)
+		vtag, tagged := f.value("vtag")
+		if v, ok := f.value("from"); ok {
+			a, err := netip.ParseAddrPort(v)
+			if err != nil {
+				return err
+			}
+			from = a
+		}
+		c, tag, err := h.chunk(&f)
+		if err != nil {
+			return fmt.Errorf("%s: %w", strings.TrimSpace(part), err)
+		}
+		if i == 0 && tag != nil {
+			hdr.VTag = *tag
+		}
+		if tagged {
+			hdr.VTag = h.s.names.tag(vtag)
+		}
+		for len(chunks)%4 != 0 {
+			chunks = append(chunks, 0)
+		}
+		chunks = append(chunks, c...)
+	}
+	b := append(hdr.AppendTo(nil), chunks...)
+	wire.SetChecksum(b)
+	h.receive(from, b)
+	return nil
+}
+
+// localTag is the tag that the host's peer should use.
+func (h *host) localTag() wire.VTag {
+	if h.as != nil {
+		return h.as.LocalTag()
+	}
+	if n := len(h.cookies); n > 0 {
+		return h.cookies[n-1].tag
+	}
+	return 0
+}
+
+// remoteTag is the tag that the host uses towards its peer.
+func (h *host) remoteTag() wire.VTag {
+	if h.as != nil && h.as.PeerTag() != 0 {
+		return h.as.PeerTag()
+	}
+	return h.peerTag
+}

@@ -1,0 +1,44 @@
+package scenario
+
+import (
+	"time"
+)
+
+// configure changes the configuration that the next association gets:
+//
+//	rto.initial= rto.min= rto.max= sack.delay= cookie.life=   durations
+//	hb=          HB.interval, or off
+//	sack.frequency= burst= assoc.retrans= path.retrans= init.retrans=
+//	os= mis= recvbuf= sendbuf= maxmessage= mtu=   numbers
+//	nagle        small messages wait for others
+func (h *host) configure(f *fields) error {
+	c := &h.cfg
+	for key, p := range map[string]*time.Duration{
+		"rto.initial": &c.RTOInitial, "rto.min": &c.RTOMin, "rto.max": &c.RTOMax,
+		"sack.delay": &c.SackDelay, "cookie.life": &c.CookieLife,
+	} {
+		*p = f.duration(key, *p)
+	}
+	for key, p := range map[string]*int{
+		"sack.frequency": &c.SackFrequency, "burst": &c.MaxBurst,
+		"assoc.retrans": &c.AssociationMaxRetrans, "path.retrans": &c.PathMaxRetrans, "init.retrans": &c.MaxInitRetransmits,
+		"recvbuf": &c.RecvBuffer, "sendbuf": &c.SendBuffer, "maxmessage": &c.MaxMessageSize, "mtu": &c.MTU,
+	} {
+		*p = int(f.number(key, int64(*p)))
+	}
+	c.OutStreams = uint16(f.number("os", int64(c.OutStreams)))
+	c.MaxInStreams = uint16(f.number("mis", int64(c.MaxInStreams)))
+	if f.flag("nagle") {
+		c.NoDelay = false
+	}
+	if v, ok := f.value("hb"); ok {
+		if v == "off" {
+			c.DisableHeartbeat = true
+			return nil
+		}
+		d, err := time.ParseDuration(v)
+		c.HeartbeatInterval, c.DisableHeartbeat = d, false
+		return err
+	}
+	return nil
+}
