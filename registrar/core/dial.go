@@ -27,6 +27,7 @@ func (r *Registrar) reach(now time.Time, e *entry) {
 	if c := r.links.elementConn(*el.ASAP); c != nil {
 		e.tried = true
 		r.link(now, e, c)
+		e.borrowed = true
 		r.sendKeepAlive(now, e)
 		return
 	}

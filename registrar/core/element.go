@@ -25,10 +25,13 @@ type entry struct {
 	source     netip.Addr
 
 	asking    bool // a keep-alive is not acknowledged yet
+	verifying bool // it is not owned, and was said to be unreachable
 	assert    bool // keep-alives carry H until one is acknowledged
 	condemned bool // reported by too many: goes after the keep-alive under way
 	takenFrom rserpool.RegistrarID
+	contender rserpool.RegistrarID // see keeps
 	tried     bool          // an association was looked for since it lost the last
+	borrowed  bool          // conn was there before and may be of an earlier life of the host
 	pause     time.Duration // before the next attempt to reach it
 	reports   []report
 	// ghost is the element as it was before another registrar removed it, while
@@ -71,10 +74,16 @@ func (r *Registrar) unsource(e *entry) {
 }
 
 // disown lets go of an element that another registrar is the home of now. Its
-// association is kept in mind: see reclaim.
+// association is kept in mind: see reclaim. So is a keep-alive with H flag on its
+// way: if the element acknowledges it, it has taken this registrar as its home.
 func (r *Registrar) disown(e *entry) {
 	r.unsource(e)
-	e.asking, e.assert, e.condemned, e.takenFrom = false, false, false, 0
+	e.condemned, e.takenFrom = false, 0
+	if e.asking && e.assert {
+		r.timers.stop(elementTimer(timerLink, e.key))
+		return
+	}
+	e.asking, e.assert = false, false
 	r.stopElementTimers(e.key)
 	if e.conn == 0 {
 		delete(r.entries, e.key)
@@ -108,7 +117,7 @@ func (r *Registrar) link(now time.Time, e *entry, c *conn) {
 	}
 	c.held[e.key] = struct{}{}
 	c.pools[e.key.Handle]++
-	e.conn, e.pause, e.tried = c.id, 0, false
+	e.conn, e.pause, e.tried, e.borrowed = c.id, 0, false, false
 }
 
 // unlink ends that. A connection that this registrar opened for elements is
@@ -156,19 +165,22 @@ func (r *Registrar) elementConnLost(now time.Time, c *conn, wasUp bool) {
 	c.waiting = nil
 	for _, k := range sortedKeys(c.held) {
 		e := r.entries[k]
-		asked := e.asking
 		e.conn, e.confirmed, e.asking = 0, false, false
 		r.timers.stop(elementTimer(timerKeepAlive, k))
 		r.timers.stop(elementTimer(timerKeepAliveTimeout, k))
 		switch {
-		case !e.owned && asked && c.dialed:
-			r.remove(now, e, "unreachable") // see verify
+		case !e.owned && e.verifying:
+			r.remove(now, e, "unreachable")
 			continue
 		case !e.owned:
 			r.dropEntry(now, e)
 			continue
 		}
-		r.timers.set(elementTimer(timerLink, k), now.Add(r.profile.LinkGrace))
+		grace := r.profile.LinkGrace
+		if e.assert {
+			grace = r.profile.AdoptTimeout // it has not heard of its new home yet
+		}
+		r.timers.set(elementTimer(timerLink, k), now.Add(grace))
 		r.reach(now, e)
 	}
 	c.held = nil

@@ -63,11 +63,17 @@ func (r *Registrar) keepAliveAck(now time.Time, c *conn, m *asap.EndpointKeepAli
 	if e.conn == 0 {
 		r.link(now, e, c)
 	}
+	adopted := e.asking && e.assert
 	e.heard, e.confirmed, e.assert = now, true, false
 	r.scheduleKeepAlive(now, e)
 	switch {
 	case e.condemned:
 		r.remove(now, e, "reported unreachable")
+	case adopted: // RFC 5352 §3.4 KA2.4: the element goes by this registrar now
+		e.registered, e.contender = now, 0
+		if !e.owned {
+			r.takeBack(now, e)
+		}
 	case !e.owned && r.links.byID[e.conn].dialed:
 		r.dropEntry(now, e) // it was only to be verified
 	}
@@ -82,7 +88,17 @@ func (r *Registrar) keepAliveTimeout(now time.Time, k handlespace.Key) {
 		return
 	}
 	c := r.links.byID[e.conn]
-	if e.ghost != nil {
+	switch {
+	case e.ghost != nil:
+		r.dropEntry(now, e)
+		return
+	case c != nil && e.borrowed && !e.confirmed:
+		// Nothing was ever heard from the element on this association: it may be a
+		// leftover. Its end makes the element be dialed.
+		r.abort(now, c, "no answer to keep-alive")
+		return
+	}
+	if !e.owned && !e.verifying {
 		r.dropEntry(now, e)
 		return
 	}

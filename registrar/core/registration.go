@@ -39,7 +39,7 @@ func (r *Registrar) register(now time.Time, c *conn, m *asap.Registration) {
 	r.own(e, sourceOf(c))
 	r.link(now, e, c)
 	e.registered, e.heard, e.confirmed = now, now, true
-	e.assert, e.condemned, e.takenFrom, e.ghost = false, false, 0, nil
+	e.assert, e.condemned, e.takenFrom, e.contender, e.ghost = false, false, 0, 0, nil
 	r.scheduleKeepAlive(now, e)
 	r.setLife(now, ch.New)
 	r.announce(enrp.AddPE, ch.New)

@@ -73,6 +73,7 @@ func (r *Registrar) verify(now time.Time, k handlespace.Key) {
 		r.sendKeepAlive(now, e)
 		return
 	}
+	e.verifying = true
 	if r.timers.running(elementTimer(timerLink, k)) || now.Sub(e.heard) < r.profile.KeepAliveTimeout {
 		return // under way, or just done
 	}

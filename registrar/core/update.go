@@ -12,13 +12,15 @@ import (
 // registered it while their messages crossed, or they could not talk to each other
 // and one took it over. RFC 5353 has no rule for that. These are ours:
 //
-//   - Who has no association on which the element has spoken gives way.
+//   - Who has no association on which the element has spoken gives way. If neither
+//     has, because both have just taken it over and are looking for it, the larger
+//     identifier looks on.
 //   - A registration that is announced now is newer than one here, and this
 //     registrar gives way, unless the one here is so young that the two may have
-//     crossed. Then the larger identifier keeps the element.
-//   - What a peer lists in its handle table may be old. The larger identifier keeps
-//     the element and announces it, which makes the other give way by the rule
-//     above; the smaller waits for that.
+//     crossed. What a peer lists in its handle table may be old in any case. In both
+//     cases the larger identifier keeps the element and announces it again. The
+//     smaller waits whether that happens. If it does, it gives way; if the claim is
+//     repeated without, the other has no association, and it announces the element.
 //   - Who keeps an element asserts it by a keep-alive with H flag, so that the
 //     element goes by the same result.
 //   - Who gave way and still has the element's association takes it back when the
@@ -120,12 +122,17 @@ func (r *Registrar) monitorHome(now time.Time, home rserpool.RegistrarID) {
 func (r *Registrar) keeps(now time.Time, p *peer, el handlespace.Element, fresh bool) bool {
 	e := r.entries[el.Key()]
 	switch {
-	case r.phase == phaseDraining, e == nil, !e.live():
+	case r.phase == phaseDraining, e == nil:
 		return false
-	case fresh && (now.Sub(e.registered) > r.profile.ConflictWindow || r.id < p.id):
+	case !e.live():
+		return !fresh && e.assert && r.id > p.id
+	case fresh && now.Sub(e.registered) > r.profile.ConflictWindow:
 		return false
-	case !fresh && r.id < p.id:
+	case r.id < p.id && e.contender != p.id:
+		e.contender = p.id
 		return true
+	case r.id < p.id && fresh:
+		return false
 	}
 	r.stats.Conflicts++
 	e.assert = true
@@ -155,6 +162,20 @@ func (r *Registrar) reclaim(now time.Time, el handlespace.Element) bool {
 	r.announce(enrp.AddPE, ch.New)
 	r.sendKeepAlive(now, e)
 	return true
+}
+
+// takeBack makes this registrar the home of an element again that has just taken it
+// as such, although another registrar had been given way to.
+func (r *Registrar) takeBack(now time.Time, e *entry) {
+	ch, ok := r.space.SetOwner(e.key.Handle, e.key.ID, r.id)
+	if !ok {
+		return
+	}
+	r.stats.Conflicts++
+	r.own(e, sourceOf(r.links.byID[e.conn]))
+	r.setLife(now, ch.New)
+	r.announce(enrp.AddPE, ch.New)
+	r.scheduleKeepAlive(now, e)
 }
 
 // removedByHome handles the removal of an element by its home. If the element's

@@ -3,6 +3,7 @@ package core_test
 import (
 	"container/heap"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/netip"
 	"os"
@@ -85,6 +86,10 @@ type host struct {
 	lastID rserpool.RegistrarID
 	ends   map[uint64]*end
 	wake   time.Time
+	// stopped hosts neither receive nor notice that time goes by, as a process
+	// that got SIGSTOP; what comes in waits.
+	stopped bool
+	backlog []func()
 }
 
 // pipe is an association. Side 0 has opened it.
@@ -207,6 +212,9 @@ func (w *world) heal(a, b *host) {
 }
 
 func (w *world) healAll() {
+	for _, h := range w.hosts {
+		h.cont()
+	}
 	for i, a := range w.hosts {
 		for _, b := range w.hosts[i+1:] {
 			if w.isCut(a, b) {
@@ -250,10 +258,14 @@ func (e *end) lost(why string) {
 	if e.gone || h.life != e.life || h.node == nil {
 		return
 	}
-	e.gone = true
-	delete(h.ends, e.id)
-	h.node.lost(e.id, why)
-	h.settle()
+	h.do(func() {
+		if e.gone || h.life != e.life {
+			return
+		}
+		e.gone = true
+		delete(h.ends, e.id)
+		h.node.lost(e.id, why)
+	})
 }
 
 // carry brings a message to one side.
@@ -270,10 +282,54 @@ func (w *world) carry(p *pipe, to int, b []byte) {
 		case w.isCut(p.ends[0].host, p.ends[1].host):
 			p.stuck[to] = append(p.stuck[to], b)
 		default:
-			e.host.node.receive(e.id, p.ch.PPID(), b)
-			e.host.settle()
+			e.host.do(func() {
+				if !p.dead && !e.gone && e.host.life == e.life {
+					e.host.node.receive(e.id, p.ch.PPID(), b)
+				}
+			})
 		}
 	})
+}
+
+// do lets the program on a host handle an input, when it runs.
+func (h *host) do(input func()) {
+	if h.stopped {
+		h.backlog = append(h.backlog, input)
+		return
+	}
+	if h.node != nil {
+		input()
+		h.settle()
+	}
+}
+
+func (h *host) stop() {
+	h.w.note("%s stops", h.name)
+	h.stopped = true
+}
+
+// cont lets a stopped program run again. Whether it first sees that time has gone
+// by or what has come in is a matter of chance.
+func (h *host) cont() {
+	if !h.stopped {
+		return
+	}
+	h.w.note("%s continues", h.name)
+	h.stopped = false
+	backlog := h.backlog
+	h.backlog = nil
+	if h.node == nil {
+		return
+	}
+	if at, ok := h.node.next(); ok && !at.After(h.w.now) && h.w.rnd.IntN(2) == 0 {
+		h.node.timeout()
+		h.node.drain()
+	}
+	for _, input := range backlog {
+		h.do(input)
+	}
+	h.wake = time.Time{}
+	h.settle()
 }
 
 // dial opens an association. What nobody answers is lost after the timeout.
@@ -289,7 +345,7 @@ func (h *host) dial(id uint64, ch core.Channel, from, to rserpool.Transport, tim
 		if p.dead || mine.gone {
 			return
 		}
-		if peer == nil || peer.node == nil || w.isCut(h, peer) {
+		if peer == nil || peer.node == nil || peer.stopped || w.isCut(h, peer) {
 			w.after(timeout-arrive, func() {
 				if p.ends[1] == nil {
 					mine.lost("no answer")
@@ -313,8 +369,11 @@ func (h *host) dial(id uint64, ch core.Channel, from, to rserpool.Transport, tim
 				w.breakPipe(p, "aborted", w.delay())
 				return
 			}
-			h.node.connected(id, to)
-			h.settle()
+			h.do(func() {
+				if !mine.gone && h.life == mine.life {
+					h.node.connected(id, to)
+				}
+			})
 		})
 		peer.settle()
 	})
@@ -376,9 +435,10 @@ func (h *host) settle() {
 		if h.life != life || h.node == nil || !h.wake.Equal(at) {
 			return
 		}
-		h.wake = time.Time{}
-		h.node.timeout()
-		h.settle()
+		h.do(func() {
+			h.wake = time.Time{}
+			h.node.timeout()
+		})
 	})
 }
 
@@ -387,6 +447,7 @@ func (h *host) settle() {
 func (h *host) crash(loud bool) {
 	h.w.note("%s crashes, loud=%v", h.name, loud)
 	h.node = nil
+	h.stopped, h.backlog = false, nil
 	h.life++
 	h.wake = time.Time{}
 	ids := make([]uint64, 0, len(h.ends))
@@ -568,8 +629,11 @@ func (n *elementNode) drain() {
 			n.registered = true
 		case asapcore.EventDeregistered:
 			n.registered, n.gone = false, true
+		case asapcore.EventHomeLost:
+			n.registered = false
 		case asapcore.EventHome:
 			n.home = e.Server
+			n.registered = n.registered || e.Server != 0 && !n.leaving // taken over
 		}
 	}
 }
@@ -673,26 +737,36 @@ func (w *world) differences() string {
 	return ""
 }
 
-// wrongElements says which element is missing or is there in spite of being gone.
-func (w *world) wrongElements() string {
-	want := map[handlespace.Key]bool{}
+// idle says which element is still about to register or deregister, "" if none.
+func (w *world) idle() string {
 	for _, e := range w.elements() {
 		switch {
 		case e.leaving && !e.gone:
 			return fmt.Sprintf("%s has no answer to its deregistration", e.key)
-		case e.registered:
-			want[e.key] = true
+		case !e.leaving && !e.registered:
+			return fmt.Sprintf("%s is not registered", e.key)
 		}
+	}
+	return ""
+}
+
+// wrongElements says which element is missing though it is registered, or is there
+// in spite of being gone.
+func (w *world) wrongElements() string {
+	registered, perhaps := map[handlespace.Key]bool{}, map[handlespace.Key]bool{}
+	for _, e := range w.elements() {
+		registered[e.key] = e.registered && !e.leaving
+		perhaps[e.key] = !e.gone
 	}
 	for _, n := range w.registrars() {
 		table := n.table()
-		for k := range want {
-			if table[k] == 0 {
+		for _, k := range slices.SortedFunc(maps.Keys(registered), handlespace.Key.Compare) {
+			if registered[k] && table[k] == 0 {
 				return fmt.Sprintf("%s has lost %s", n.h.name, k)
 			}
 		}
-		for k := range table {
-			if !want[k] {
+		for _, k := range slices.SortedFunc(maps.Keys(table), handlespace.Key.Compare) {
+			if !perhaps[k] {
 				return fmt.Sprintf("%s still has %s", n.h.name, k)
 			}
 		}
