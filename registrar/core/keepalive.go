@@ -75,7 +75,10 @@ func (r *Registrar) keepAliveAck(now time.Time, c *conn, m *asap.EndpointKeepAli
 			r.takeBack(now, e)
 		}
 	case !e.owned && r.links.byID[e.conn].dialed:
-		r.dropEntry(now, e) // it was only to be verified
+		// It was only to be verified; what is kept for a while is that it was.
+		r.unlink(now, e)
+		e.verifying, e.tried = false, false
+		r.timers.set(elementTimer(timerLink, e.key), now.Add(r.profile.KeepAliveTimeout))
 	}
 }
 

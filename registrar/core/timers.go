@@ -17,6 +17,7 @@ const (
 	timerPeer                                  // peer not heard, or not answering
 	timerTakeover                              // acknowledgements of a takeover
 	timerSync                                  // next page of a handle table
+	timerLife                                  // element has not registered again
 	timerSilent                                // not a timer: end of the above
 	timerHeartbeat                             // PEER-HEARTBEAT-CYCLE
 	timerMentor                                // end of the start-up
@@ -26,7 +27,6 @@ const (
 	timerDial                                  // try to reach a peer again
 	timerKeepAlive                             // next keep-alive to an element
 	timerElementDial                           // try to reach an element again
-	timerLife                                  // registration life
 	timerNotify                                // tell subscribers of a pool
 	timerDrain                                 // end of Drain
 )

@@ -73,10 +73,10 @@ func (r *Registrar) verify(now time.Time, k handlespace.Key) {
 		r.sendKeepAlive(now, e)
 		return
 	}
-	e.verifying = true
-	if r.timers.running(elementTimer(timerLink, k)) || now.Sub(e.heard) < r.profile.KeepAliveTimeout {
+	if r.timers.running(elementTimer(timerLink, k)) {
 		return // under way, or just done
 	}
+	e.verifying = true
 	r.timers.set(elementTimer(timerLink, k), now.Add(r.profile.LinkGrace))
 	r.reach(now, e)
 }
