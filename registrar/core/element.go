@@ -30,9 +30,9 @@ type entry struct {
 	condemned bool // reported by too many: goes after the keep-alive under way
 	takenFrom rserpool.RegistrarID
 	contender rserpool.RegistrarID // see keeps
-	tried     bool          // an association was looked for since it lost the last
-	borrowed  bool          // conn was there before and may be of an earlier life of the host
-	pause     time.Duration // before the next attempt to reach it
+	tried     bool                 // an association was looked for since it lost the last
+	borrowed  bool                 // conn was there before and may be of an earlier life of the host
+	pause     time.Duration        // before the next attempt to reach it
 	reports   []report
 	// ghost is the element as it was before another registrar removed it, while
 	// its association here is asked whether it is gone. See removedByHome.

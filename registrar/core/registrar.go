@@ -132,7 +132,7 @@ func (r *Registrar) NextTimeout() (time.Time, bool) { return r.timers.next() }
 func (r *Registrar) HandleTimeout(now time.Time) {
 	if at, ok := r.timers.next(); ok {
 		if late := now.Sub(at); late > r.profile.KeepAliveTimeout/2 {
-			r.timers.postpone(late)
+			r.timers.postpone(late + r.profile.KeepAliveTimeout/2)
 			r.stats.Stalls++
 		}
 	}
