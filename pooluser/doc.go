@@ -10,11 +10,13 @@
 //		return err
 //	}
 //	defer s.Close()
-//	s.OnFailover(func(ctx context.Context, cookie []byte) error {
-//		return s.Send(ctx, &sctp.Message{Data: resume}) // before anything else
-//	})
-//	err = s.Send(ctx, &sctp.Message{Data: request})
-//	m, err := s.Receive(ctx, buf)
+//	err = s.Exchange(ctx, func(ctx context.Context) error {
+//		if err := s.Send(ctx, &sctp.Message{Data: request}); err != nil {
+//			return err
+//		}
+//		m, err := s.Receive(ctx, buf)
+//		…
+//	}) // with another server if this one fails
 //
 // A [Session] has messages, and it is a net.Conn. [PoolUser.DialContext] lets
 // net/http and others that dial by name and port use pools:
@@ -26,14 +28,18 @@
 //
 // An element that crashed or that cannot be reached is noticed by its association: how
 // fast is decided by Config.Profile. What then happens depends on whether the
-// application knows how to go on with another element. If it has set
-// [Session.OnFailover], the session moves by itself: calls that were blocked go on with
-// the new element. If not, calls fail, because the bytes in the middle of a conversation
-// mean nothing to another server, and the application may call [Session.Failover].
+// application knows how to go on with another element:
+//
+//   - [Session.Exchange] runs a request and its answer again, for services whose
+//     requests may be repeated.
+//   - With [Session.OnFailover] the session moves by itself, too: the function resumes
+//     the conversation, and calls that were blocked go on with the new element.
+//   - Otherwise calls fail, because the bytes in the middle of a conversation mean
+//     nothing to another server, and the application may call [Session.Failover].
 //
 // The newest cookie that an element has sent (RFC 5352 §3.8) is handed to the next
-// element before anything else. What was sent and not yet answered may or may not
-// have been processed: the application repeats it if that does no harm.
+// element before anything else. What was sent and not answered when an element
+// failed may or may not have been processed by it.
 //
 // # Selection
 //

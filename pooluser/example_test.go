@@ -79,20 +79,23 @@ func ExampleSession_OnFailover() {
 		fmt.Printf("another server, which knows: %s\n", cookie)
 		return nil
 	})
-	ask := func() {
-		buf := make([]byte, 100)
+	hello := func(ctx context.Context) error {
 		if err := s.Send(ctx, &sctp.Message{Data: []byte("hello")}); err != nil {
-			log.Fatal(err)
+			return err
 		}
-		m, err := s.Receive(ctx, buf)
-		if err != nil {
-			log.Fatal(err)
+		m, err := s.Receive(ctx, make([]byte, 100))
+		if err == nil {
+			fmt.Printf("%s\n", m.Data)
 		}
-		fmt.Printf("%s\n", m.Data)
+		return err
 	}
-	ask()
+	if err := s.Exchange(ctx, hello); err != nil {
+		log.Fatal(err)
+	}
 	fail(s.Element().ID)
-	ask()
+	if err := s.Exchange(ctx, hello); err != nil { // again with the next server
+		log.Fatal(err)
+	}
 	// Output:
 	// hello
 	// another server, which knows: served before

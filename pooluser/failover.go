@@ -55,6 +55,7 @@ func (s *Session) move(cause error) {
 		return
 	}
 	s.setState(sessionMoving)
+	s.interrupt()
 	old := s.cur
 	s.wg.Go(func() { s.failover(old, cause) })
 }

@@ -42,6 +42,7 @@ type Session struct {
 	cookie     []byte
 	preferred  []rserpool.PEID
 	failovers  int
+	exchanges  map[*context.Context]context.CancelCauseFunc // under way
 }
 
 type sessionState uint8
@@ -67,6 +68,7 @@ type conn struct {
 
 func newSession(pu *PoolUser, h rserpool.PoolHandle, el Element, a *sctp.Association) *Session {
 	s := &Session{pu: pu, handle: h, changed: make(chan struct{})}
+	s.exchanges = make(map[*context.Context]context.CancelCauseFunc)
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.cur = s.newConn(el, a)
 	return s
@@ -106,8 +108,10 @@ func (s *Session) onControl(m asap.Message, _ bool) error {
 }
 
 // Send sends a message. It blocks while the send buffer is full and during a
-// fail-over. That it returns nil does not mean that the element has got the message:
-// after a fail-over the application repeats what was not answered.
+// fail-over, after which it sends the message to the new element. That it returns nil
+// does not mean that an element has got the message: what was under way when an
+// element failed is lost. The application repeats what was not answered, in the
+// function of OnFailover or by Exchange.
 //
 // The errors are those of sctp.Association.Send if the session does not fail over, the
 // error of a failed fail-over, and net.ErrClosed after Close.
@@ -173,6 +177,9 @@ func (s *Session) acquire(ctx context.Context) (*conn, error) {
 	if c, ok := ctx.Value(inFailover{s}).(*conn); ok {
 		return c, nil
 	}
+	if errors.Is(context.Cause(ctx), errMoved) {
+		return nil, ctx.Err() // not with the next element: the exchange begins anew
+	}
 	for {
 		s.mu.Lock()
 		state, c, err, changed := s.state, s.cur, s.err, s.changed
@@ -212,7 +219,8 @@ func (s *Session) goesOn(ctx context.Context, c *conn, err error) bool {
 		return false
 	case s.cur != c || s.state == sessionMoving:
 		return true // somebody else has noticed first
-	case s.state == sessionBroken, s.onFailover == nil, graceful(err) && !s.pu.cfg.FailoverOnShutdown:
+	case s.state == sessionBroken, s.onFailover == nil && ctx.Value(inExchange{s}) == nil,
+		graceful(err) && !s.pu.cfg.FailoverOnShutdown:
 		return false
 	}
 	s.move(err)

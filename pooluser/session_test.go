@@ -49,7 +49,7 @@ func TestFailoverWithCookie(t *testing.T) {
 		require.Equal(t, 1, s.Failovers())
 		srv := w.server(second)
 		require.Equal(t, []string{fmt.Sprintf("%v:2", first)}, srv.cookies())
-		// "resume" before "three"; "three" was never answered, so ask repeats it.
+		// "resume" before "three", which was never answered and so is repeated.
 		require.Equal(t, []string{"resume", "three"}, srv.heard())
 		require.Equal(t, 1, w.registrar.Count(asap.TypeEndpointUnreachable), "reported once")
 
@@ -339,6 +339,63 @@ func TestZ9NothingPassesBeforeCallback(t *testing.T) {
 		heard := w.server(s.Element().ID).heard()
 		require.Equal(t, "handshake", heard[0])
 		require.Contains(t, heard[1:], "secret")
+	})
+}
+
+// An exchange is run again from its beginning with the next element, also without
+// OnFailover, and each run has a context that ends when the session moves.
+func TestExchange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 3)
+		s := w.dial(w.user(pooluser.Config{}))
+		var runs []rserpool.PEID
+		err := s.Exchange(t.Context(), func(ctx context.Context) error {
+			runs = append(runs, s.Element().ID)
+			if len(runs) == 3 {
+				return nil
+			}
+			w.cut(s.Element().ID)
+			require.NoError(t, s.Send(ctx, &sctp.Message{Data: []byte("lost")}))
+			_, err := s.Receive(ctx, make([]byte, 10))
+			require.ErrorIs(t, err, context.Canceled)
+			// Nothing of this run reaches the next element.
+			time.Sleep(10 * time.Second)
+			require.ErrorIs(t, s.Send(ctx, &sctp.Message{Data: []byte("stray")}), context.Canceled)
+			return err
+		})
+		require.NoError(t, err)
+		require.Len(t, runs, 3)
+		require.NotEqual(t, runs[0], runs[1])
+		require.NotEqual(t, runs[1], runs[2])
+		require.Empty(t, w.server(runs[2]).heard())
+	})
+}
+
+// An exchange ends with the application's own error, with its context, and with the
+// session.
+func TestExchangeEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1)
+		s := w.dial(w.user(pooluser.Config{}))
+		errOwn := errors.New("own")
+		require.ErrorIs(t, s.Exchange(t.Context(), func(context.Context) error { return errOwn }), errOwn)
+		wait := func(ctx context.Context) error {
+			_, err := s.Receive(ctx, make([]byte, 10))
+			return err
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		require.ErrorIs(t, s.Exchange(ctx, wait), context.DeadlineExceeded)
+
+		w.Cut(1 + firstHost) // and no other
+		ctx, cancel = context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		require.ErrorIs(t, s.Exchange(ctx, wait), context.DeadlineExceeded)
+		done := make(chan error, 1)
+		go func() { done <- s.Exchange(t.Context(), wait) }()
+		time.Sleep(time.Second)
+		require.NoError(t, s.Close())
+		require.ErrorIs(t, <-done, net.ErrClosed)
 	})
 }
 

@@ -2,7 +2,6 @@ package pooluser_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -164,40 +163,18 @@ func element(id rserpool.PEID) rserpool.PoolElement {
 	}
 }
 
-var errRepeat = errors.New("not answered")
-
-// ask sends a question until it is answered, as an application does whose questions
-// may be repeated: a session that has moved has lost what was under way.
+// ask sends a question and waits for its answer, with the next element if need be.
 func ask(ctx context.Context, s *pooluser.Session, question string) error {
-	for {
-		before := s.Failovers()
+	return s.Exchange(ctx, func(ctx context.Context) error {
 		if err := s.Send(ctx, &sctp.Message{Data: []byte(question)}); err != nil {
 			return err
 		}
-		err := answer(ctx, s, question, before)
-		if !errors.Is(err, errRepeat) {
-			return err
+		buf := make([]byte, 64<<10)
+		for {
+			m, err := s.Receive(ctx, buf)
+			if err != nil || string(m.Data) == "echo "+question {
+				return err
+			} // else it answers something else
 		}
-	}
-}
-
-// answer waits for the answer. While it waits it looks whether the session has moved.
-func answer(ctx context.Context, s *pooluser.Session, question string, before int) error {
-	buf := make([]byte, 64<<10)
-	for {
-		wait, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
-		m, err := s.Receive(wait, buf)
-		cancel()
-		switch {
-		case err == nil && string(m.Data) == "echo "+question:
-			return nil
-		case err == nil:
-			continue // an answer to something else
-		case ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) && wait.Err() != nil && s.Failovers() != before:
-			return errRepeat
-		case ctx.Err() == nil && err == context.DeadlineExceeded:
-			continue
-		}
-		return err
-	}
+	})
 }

@@ -9,13 +9,11 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
 	"strconv"
-	"time"
 
 	"github.com/rserpool/rserpool/asap/core"
 	"github.com/rserpool/rserpool/poolelement"
@@ -85,19 +83,16 @@ func run(ctx context.Context, out io.Writer) error {
 
 // ask gets the next number. A question that a dying server has taken with it is asked
 // again.
-func ask(ctx context.Context, s *pooluser.Session) (string, error) {
-	buf := make([]byte, 64)
-	for {
+func ask(ctx context.Context, s *pooluser.Session) (answer string, err error) {
+	err = s.Exchange(ctx, func(ctx context.Context) error {
 		if err := s.Send(ctx, &sctp.Message{Data: []byte("next")}); err != nil {
-			return "", err
+			return err
 		}
-		wait, cancel := context.WithTimeout(ctx, time.Second)
-		m, err := s.Receive(wait, buf)
-		cancel()
-		if err == nil || ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
-			return string(m.Data), err
-		}
-	}
+		m, err := s.Receive(ctx, make([]byte, 64))
+		answer = string(m.Data)
+		return err
+	})
+	return answer, err
 }
 
 // count answers each question with the next number. It begins where the user's cookie
