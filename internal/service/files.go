@@ -53,6 +53,28 @@ func NewFiles(root string) (*Files, error) {
 // Close gives the directory back. Requests then fail.
 func (f *Files) Close() error { return f.root.Close() }
 
+// HashAll hashes the files below the root, as far as hashes are remembered, so that the
+// first download of each need not wait for that. It returns when that is done or ctx
+// ends; what it cannot read it leaves out.
+func (f *Files) HashAll(ctx context.Context) {
+	n := 0
+	_ = fs.WalkDir(f.root.FS(), ".", func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case ctx.Err() != nil || n == maxHashes:
+			return fs.SkipAll
+		case err != nil || !d.Type().IsRegular():
+			return nil
+		}
+		file, fi, err := f.open(path)
+		if err != nil {
+			return nil
+		}
+		n++
+		_, _ = f.hashes.sum(ctx, file, fi, path, func() error { return nil })
+		return file.Close()
+	})
+}
+
 // errDrained ends a session because the element leaves the pool.
 var errDrained = errors.New("element leaves the pool")
 
@@ -88,7 +110,7 @@ func (t *transfer) serve(ctx context.Context) error {
 	}
 	var buf []byte
 	for {
-		m, err := receive(ctx, t.s, buf, maxFileControl)
+		m, err := Receive(ctx, t.s, buf, maxFileControl)
 		if err != nil {
 			return err
 		}

@@ -306,6 +306,30 @@ func TestFilesHashFollowsTheFile(t *testing.T) {
 	})
 }
 
+// What is hashed ahead is not hashed again: a file that is changed without a trace has
+// its old hash still.
+func TestFilesHashAhead(t *testing.T) {
+	root := t.TempDir()
+	path := filepath.Join(root, "dir", "file")
+	write(t, path, []byte("data"))
+	require.NoError(t, os.Symlink("..", filepath.Join(root, "dir", "loop")))
+	fifo(t, filepath.Join(root, "pipe"))
+	f, err := service.NewFiles(root)
+	require.NoError(t, err)
+	defer f.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	f.HashAll(ctx) // does nothing
+	f.HashAll(t.Context())
+	write(t, path, []byte("atad"))
+	inWorld(t, func(t *testing.T, w *world) {
+		w.serve(1, f)
+		info, err := w.fetch("dir/file", nil).Describe(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, infoOf([]byte("data")), info)
+	})
+}
+
 // handler is a file server that misbehaves.
 type handler = poolelement.HandlerFunc
 

@@ -141,8 +141,8 @@ func (p *PingPong) serve(ctx context.Context, s *poolelement.Session) error {
 	}
 	var in, out []byte
 	for replies := 0; ; replies++ {
-		m, err := receive(ctx, s, in, pingHeader+MaxPing)
-		if errors.Is(err, errTooLong) {
+		m, err := Receive(ctx, s, in, pingHeader+MaxPing)
+		if errors.Is(err, ErrTooLong) {
 			return err
 		}
 		if err != nil {

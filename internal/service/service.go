@@ -53,18 +53,18 @@ func New(name string, o Options) (poolelement.Handler, error) {
 	return nil, fmt.Errorf("unknown service %q (one of %v)", name, Names())
 }
 
-// errTooLong says that a message is longer than the service takes.
-var errTooLong = errors.New("message is too long")
+// ErrTooLong says that a message is longer than its receiver takes.
+var ErrTooLong = errors.New("message is too long")
 
-// receiver is either kind of session.
-type receiver interface {
+// Receiver is a session of a pool element or of a pool user.
+type Receiver interface {
 	Receive(ctx context.Context, buf []byte) (sctp.Message, error)
 }
 
-// receive waits for a message and returns it whole. Its data is in buf, which is grown
-// as needed up to limit bytes: pass m.Data[:0] the next time. The error is errTooLong
-// when the message is longer.
-func receive(ctx context.Context, s receiver, buf []byte, limit int) (sctp.Message, error) {
+// Receive waits for a message and returns it whole. Its data is in buf, which is grown
+// as needed up to limit bytes: pass m.Data the next time. The error is ErrTooLong
+// when the message is longer; what is left of it is still to come then.
+func Receive(ctx context.Context, s Receiver, buf []byte, limit int) (sctp.Message, error) {
 	const piece = 4096
 	buf = buf[:0]
 	for {
@@ -76,7 +76,7 @@ func receive(ctx context.Context, s receiver, buf []byte, limit int) (sctp.Messa
 		}
 		buf = buf[:len(buf)+len(m.Data)]
 		if len(buf) > limit {
-			return m, errTooLong
+			return m, ErrTooLong
 		}
 		if !m.Partial {
 			m.Data = buf

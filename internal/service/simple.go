@@ -18,8 +18,8 @@ func echo(ctx context.Context, s *poolelement.Session) {
 	streams := s.Association().OutStreams()
 	var buf []byte
 	for {
-		m, err := receive(ctx, s, buf, maxEcho)
-		if errors.Is(err, errTooLong) {
+		m, err := Receive(ctx, s, buf, maxEcho)
+		if errors.Is(err, ErrTooLong) {
 			_ = s.Association().Abort(err.Error()) // it may have ended
 		}
 		if err != nil {

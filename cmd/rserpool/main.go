@@ -1,0 +1,133 @@
+// Command rserpool runs and uses reliable server pools: registrars, pool elements with
+// simple services, and tools for pool users.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// Exit codes of the command.
+const (
+	exitFailure = 1
+	exitUsage   = 2
+)
+
+// usageError is a mistake in the command line.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// usage marks the error of an argument or flag as one of usage.
+func usage(format string, a ...any) error { return usageError{fmt.Errorf(format, a...)} }
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// The first signal ends the command in order; after that they do what they do by
+	// default, so that the second one ends it at once.
+	context.AfterFunc(ctx, stop)
+	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// run executes one command line and returns its exit code.
+func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer) int {
+	root := rootCommand()
+	root.SetArgs(args)
+	root.SetIn(in)
+	root.SetOut(out)
+	root.SetErr(errOut)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	fmt.Fprintln(errOut, "rserpool:", oneLine(err))
+	var u usageError
+	if errors.As(err, &u) {
+		return exitUsage
+	}
+	return exitFailure
+}
+
+// oneLine is the text of an error for the user: in one line, and without the name of a
+// library package in front, because the command's own name stands there already.
+func oneLine(err error) string {
+	if errors.Is(err, context.Canceled) {
+		return "interrupted"
+	}
+	s := strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; ")
+	for {
+		head, rest, ok := strings.Cut(s, ": ")
+		switch head {
+		case "rserpool", "pooluser", "poolelement", "registrar", "asap", "sctp":
+			if ok {
+				s = rest
+				continue
+			}
+		}
+		return s
+	}
+}
+
+func rootCommand() *cobra.Command {
+	cobra.EnableCommandSorting = false
+	root := &cobra.Command{
+		Use:   "rserpool",
+		Short: "Reliable server pooling (RFC 5351) over SCTP in UDP",
+		Long: `Reliable server pooling (RFC 5351 to 5356) over SCTP in UDP (RFC 9260, RFC 6951).
+
+Servers register with a registrar as elements of a pool; users ask a registrar for
+a pool by its name and talk to one of its elements. Registrars share what they know, so
+that none of them is needed for long; and a user whose element dies goes on with another.
+
+Addresses are IP[/IP...]:PORT[@UDPPORT]: all addresses of a multi-homed endpoint,
+its SCTP port and its UDP encapsulation port (default 9899). IPv6 addresses stand
+in brackets: [2001:db8::1]/192.0.2.1:3863@9899. Host names are accepted, too.`,
+		Example: `  rserpool demo
+  rserpool registrar &
+  rserpool serve echo --pool EchoPool &
+  echo hello | rserpool call EchoPool`,
+		Version:       version(),
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.AddCommand(registrarCommand(), serveCommand(), getCommand(), callCommand(),
+		resolveCommand(), statusCommand(), demoCommand())
+	markUsage(root)
+	return root
+}
+
+// markUsage makes the errors of all argument checks usage errors.
+func markUsage(c *cobra.Command) {
+	if check := c.Args; check != nil {
+		c.Args = func(c *cobra.Command, args []string) error {
+			if err := check(c, args); err != nil {
+				return usageError{err}
+			}
+			return nil
+		}
+	}
+	for _, sub := range c.Commands() {
+		markUsage(sub)
+	}
+}
+
+// version is what the Go command has noted about the build.
+func version() string {
+	b, ok := debug.ReadBuildInfo()
+	if !ok || b.Main.Version == "" {
+		return "unknown"
+	}
+	return b.Main.Version
+}

@@ -1,0 +1,214 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"go.uber.org/zap"
+
+	"github.com/rserpool/rserpool/asap"
+	"github.com/rserpool/rserpool/enrp"
+	"github.com/rserpool/rserpool/registrar"
+	"github.com/rserpool/rserpool/registrar/core"
+	"github.com/rserpool/rserpool/rserpool"
+	"github.com/rserpool/rserpool/sctp"
+)
+
+// defaultHTTP is where a registrar shows its state, and where status looks.
+const defaultHTTP = "127.0.0.1:9980"
+
+// registrarOptions are the flags of registrar.
+type registrarOptions struct {
+	config             string
+	listen             string
+	asapPort, enrpPort uint16
+	id                 hexID
+	peers              []string
+	announce           string
+	profile            string
+	http               string
+	httpGiven, pprof   bool
+	closedPeers        bool
+	strictAddresses    bool
+	items              int
+	exitWithStdin      bool
+	log                logOptions
+}
+
+func registrarCommand() *cobra.Command {
+	var o registrarOptions
+	c := &cobra.Command{
+		Use:   "registrar",
+		Short: "Run a registrar",
+		Long: `Run a registrar: pool elements register with it (ASAP, RFC 5352), pool users ask it, and
+it shares what it knows with its peers (ENRP, RFC 5353). It prints "ready" once it serves.
+SIGTERM and SIGINT hand its elements over to the peers before it ends; a second one ends it
+at once.
+
+Timer profiles:
+  default  finds a dead element or registrar within seconds; goes along with rsplib
+  rfc      the values of the RFCs: a dead registrar is replaced after a minute
+  rsplib   rsplib's defaults and wire quirks, for a scope of rsplib's programs
+  fast     finds a dead element or registrar in less than a second; for local networks
+
+--config names a YAML file with the same names as the flags, which the command line
+overrides:
+
+  listen: 192.0.2.1/198.51.100.1@9899
+  id: 0x10
+  peer: [192.0.2.2:9901, 192.0.2.3:9901]
+  profile: fast`,
+		Example: `  rserpool registrar
+  rserpool registrar --listen 192.0.2.1 --peer 192.0.2.2:9901 --peer 192.0.2.3:9901`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if o.config != "" {
+				if err := loadConfig(o.config, c.Flags()); err != nil {
+					return err
+				}
+			}
+			o.httpGiven = c.Flags().Changed("http")
+			return o.run(c)
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&o.config, "config", "", "YAML `file` with flags")
+	f.StringVar(&o.listen, "listen", "", "`address` to serve at, IP[/IP...][@UDPPORT] (default all, UDP port 9899)")
+	f.Uint16Var(&o.asapPort, "asap-port", asap.Port, "SCTP `port` for elements and users")
+	f.Uint16Var(&o.enrpPort, "enrp-port", enrp.Port, "SCTP `port` for peers")
+	f.Var(&o.id, "id", "identifier (default random)")
+	f.StringArrayVar(&o.peers, "peer", nil, "ENRP `address` of another registrar; may be repeated")
+	f.StringVar(&o.announce, "announce", "off", "announce by multicast: `on` or off")
+	f.StringVar(&o.profile, "profile", core.ProfileDefault.Name, "`timers`: default, rfc, rsplib or fast")
+	f.StringVar(&o.http, "http", defaultHTTP, "`address` of status page, /api/status, /metrics, /healthz and /readyz; off for none")
+	f.BoolVar(&o.pprof, "pprof", false, "also serve /debug/pprof")
+	f.BoolVar(&o.closedPeers, "closed-peers", false, "refuse registrars that are not among the peers")
+	f.BoolVar(&o.strictAddresses, "strict-addresses", false, "refuse elements that register addresses not their own")
+	f.IntVar(&o.items, "items", 0, "most `elements` that a resolution returns (default 128)")
+	exitWithStdin(c, &o.exitWithStdin)
+	o.log.add(c, "info")
+	must(c.MarkFlagFilename("config", "yaml", "yml"))
+	fixed(c, "announce", "on", "off")
+	fixed(c, "profile", profileNames()...)
+	noFiles(c, "listen", "asap-port", "enrp-port", "id", "peer", "http", "items")
+	return c
+}
+
+// resolve makes the registrar's configuration.
+func (o *registrarOptions) resolve(ctx context.Context, log *zap.Logger) (*registrar.Config, error) {
+	p, err := core.ParseProfile(o.profile)
+	if err != nil {
+		return nil, usage("--profile: unknown profile %q (%s)", o.profile, strings.Join(profileNames(), ", "))
+	}
+	if o.listen != "" {
+		if _, err := sctp.ParseListenAddr(o.listen); err != nil {
+			return nil, usage("--listen: %s", oneLine(err))
+		}
+	}
+	for _, a := range o.peers {
+		if err := checkAddr(ctx, "--peer", a); err != nil {
+			return nil, err
+		}
+	}
+	if o.asapPort == 0 || o.asapPort == o.enrpPort || o.enrpPort == 0 {
+		return nil, usage("--asap-port and --enrp-port must be two ports")
+	}
+	return &registrar.Config{
+		Listen: o.listen, ASAPPort: o.asapPort, ENRPPort: o.enrpPort, Peers: o.peers,
+		ID: rserpool.RegistrarID(o.id), Profile: p,
+		ClosedPeers: o.closedPeers, StrictAddresses: o.strictAddresses,
+		Limits: core.Limits{Items: o.items}, Logger: log,
+	}, nil
+}
+
+func (o *registrarOptions) run(c *cobra.Command) error {
+	log, err := o.log.logger(c.ErrOrStderr())
+	if err != nil {
+		return err
+	}
+	cfg, err := o.resolve(c.Context(), log)
+	if err != nil {
+		return err
+	}
+	r, err := registrar.New(cfg)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	ctx, stop := context.WithCancel(c.Context())
+	defer stop()
+	if o.exitWithStdin {
+		stopAtEOF(c.InOrStdin(), stop)
+	}
+	web, err := o.serveHTTP(r, log)
+	if err != nil {
+		return err
+	}
+	defer web.Close()
+	ended := make(chan error, 1)
+	go func() { ended <- r.Run(ctx) }()
+	select {
+	case err := <-ended:
+		return err
+	case <-r.Ready():
+		asapAt, enrpAt := r.Addrs()
+		log.Info("ready", zap.Stringer("id", r.ID()), zap.Stringer("asap", asapAt), zap.Stringer("enrp", enrpAt))
+		fmt.Fprintln(c.OutOrStdout(), "ready")
+	}
+	return <-ended
+}
+
+// serveHTTP shows the state of the registrar. That the default address is taken is no
+// reason to fail: another registrar may run on this host.
+func (o *registrarOptions) serveHTTP(r *registrar.Registrar, log *zap.Logger) (*http.Server, error) {
+	mux := http.NewServeMux()
+	mux.Handle("/", r.Handler())
+	if o.pprof {
+		mux.HandleFunc("/debug/pprof/", pprof.Index)
+		mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
+		mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+		mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+		mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	}
+	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute}
+	if o.http == "off" || o.http == "" {
+		return srv, nil
+	}
+	l, err := net.Listen("tcp", o.http)
+	if err != nil && !o.httpGiven {
+		log.Warn("no status page", zap.Error(err))
+		return srv, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("--http: %w", err)
+	}
+	log.Info("status page", zap.String("url", "http://"+l.Addr().String()+"/"))
+	go func() {
+		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			log.Error("http", zap.Error(err))
+		}
+	}()
+	return srv, nil
+}
+
+// exitWithStdin adds the flag that ties a server to the process that started it.
+func exitWithStdin(c *cobra.Command, v *bool) {
+	c.Flags().BoolVar(v, "exit-with-stdin", false, "end when standard input ends")
+	must(c.Flags().MarkHidden("exit-with-stdin"))
+}
+
+// stopAtEOF calls stop when in ends. The goroutine lives as long as that takes.
+func stopAtEOF(in io.Reader, stop func()) {
+	go func() {
+		_, _ = io.Copy(io.Discard, in) // an error is an end, too
+		stop()
+	}()
+}

@@ -1,0 +1,180 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rserpool/rserpool/internal/service"
+	"github.com/rserpool/rserpool/poolelement"
+	"github.com/rserpool/rserpool/rserpool"
+	"github.com/rserpool/rserpool/sctp"
+)
+
+// serveOptions are the flags of serve.
+type serveOptions struct {
+	client        clientOptions
+	pool          string
+	listen        string
+	advertise     string
+	policy        string
+	id            hexID
+	root          string
+	hashAhead     bool
+	sessions      int
+	failAfter     int
+	wait          time.Duration
+	block, buffer byteSize
+	exitWithStdin bool
+}
+
+func serveCommand() *cobra.Command {
+	var o serveOptions
+	c := &cobra.Command{
+		Use:   "serve SERVICE --pool NAME",
+		Short: "Serve a pool as one of its elements",
+		Long: `Serve a pool as one of its elements. The services are
+
+  echo      sends every message back
+  discard   reads and says nothing
+  daytime   says what time it is and closes
+  chargen   sends characters without end
+  pingpong  rsplib's example: replies are counted across elements
+  files     serves the files below --root to rserpool get
+
+The first five speak as rsplib's servers do. "registered 0xID" is printed once a registrar
+has accepted the element. SIGTERM and SIGINT take it out of the pool; sessions may go on for a
+while, downloads move to another element at once. A second signal ends it.
+
+Policies are those of RFC 5356, with constants behind colons: RoundRobin,
+WeightedRoundRobin:3, Random, WeightedRandom:2, Priority:10, LeastUsed,
+LeastUsedDegradation:0.1, PriorityLeastUsed:0.1, RandomizedLeastUsed. All elements of
+a pool need the same one. The load of the adaptive ones is that of --sessions.`,
+		Example: `  rserpool serve echo --pool EchoPool
+  rserpool serve files --root /srv/files --pool FilePool --policy LeastUsed --sessions 20
+  rserpool serve pingpong --pool PingPongPool --registrar 192.0.2.1:3863 --listen 192.0.2.7`,
+		ValidArgs: service.Names(),
+		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
+		RunE:      func(c *cobra.Command, args []string) error { return o.run(c, args[0]) },
+	}
+	f := c.Flags()
+	f.StringVar(&o.pool, "pool", "", "`name` of the pool (required)")
+	o.client.add(c, "info")
+	f.StringVar(&o.listen, "listen", "", "`address` to serve at, IP[/IP...][:PORT][@UDPPORT] (default all, any free ports)")
+	f.StringVar(&o.advertise, "advertise", "", "`address` to register instead, for an element behind a NAT")
+	f.StringVar(&o.policy, "policy", "RoundRobin", "`policy` of the pool, with this element's constants")
+	f.Var(&o.id, "id", "identifier within the pool (default random)")
+	f.StringVar(&o.root, "root", "", "`directory` to serve (files)")
+	f.BoolVar(&o.hashAhead, "hash-ahead", false, "hash all files at the start, not at their first download (files)")
+	f.IntVar(&o.sessions, "sessions", 0, "most `sessions` at once (default no limit)")
+	f.IntVar(&o.failAfter, "fail-after", 0, "abort sessions after so many `replies`, to see users fail over (pingpong)")
+	f.DurationVar(&o.wait, "wait", 0, "how `long` to look for a registrar at first (default until there is one)")
+	f.Var(&o.block, "block", "bytes of content in a message (files)")
+	f.Var(&o.buffer, "buffer", "bytes that may wait for acknowledgement")
+	must(f.MarkHidden("block"))
+	must(f.MarkHidden("buffer"))
+	exitWithStdin(c, &o.exitWithStdin)
+	fixed(c, "policy", "RoundRobin", "WeightedRoundRobin:1", "Random", "WeightedRandom:1", "Priority:1",
+		"LeastUsed", "LeastUsedDegradation:0.1", "PriorityLeastUsed:0.1", "RandomizedLeastUsed")
+	noFiles(c, "pool", "listen", "advertise", "id", "sessions", "fail-after", "wait")
+	must(c.MarkFlagDirname("root"))
+	return c
+}
+
+// resolve makes the element's configuration.
+func (o *serveOptions) resolve(c *cobra.Command) (*poolelement.Config, error) {
+	registrars, err := o.client.addrs(c.Context())
+	if err != nil {
+		return nil, err
+	}
+	p, err := o.client.timers()
+	if err != nil {
+		return nil, err
+	}
+	policy, err := rserpool.ParsePolicy(o.policy)
+	if err != nil {
+		return nil, usage("--policy: %s", oneLine(err))
+	}
+	if o.listen != "" {
+		if _, err := sctp.ParseListenAddr(o.listen); err != nil {
+			return nil, usage("--listen: %s", oneLine(err))
+		}
+	}
+	if o.advertise != "" {
+		if _, err := sctp.ParseAddr(o.advertise); err != nil {
+			return nil, usage("--advertise: %s", oneLine(err))
+		}
+	}
+	log, err := o.client.log.logger(c.ErrOrStderr())
+	if err != nil {
+		return nil, err
+	}
+	return &poolelement.Config{
+		Registrars: registrars, Listen: o.listen, Advertise: o.advertise, PEID: rserpool.PEID(o.id),
+		Policy: policy, Profile: p, SCTP: &sctp.Config{SendBuffer: int(o.buffer)}, Logger: log,
+	}, nil
+}
+
+func (o *serveOptions) run(c *cobra.Command, name string) error {
+	if o.pool == "" {
+		return usage("serve: --pool is missing")
+	}
+	handle, err := poolHandle(o.pool)
+	if err != nil {
+		return err
+	}
+	switch {
+	case name == "files" && o.root == "":
+		return usage("serve files: --root is missing")
+	case name != "files" && o.root != "":
+		return usage("serve %s: --root is for files", name)
+	}
+	cfg, err := o.resolve(c)
+	if err != nil {
+		return err
+	}
+	h, err := service.New(name, service.Options{Root: o.root, Block: int(o.block), FailAfter: o.failAfter})
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(c.Context())
+	defer stop()
+	if o.exitWithStdin {
+		stopAtEOF(c.InOrStdin(), stop)
+	}
+	pe, err := o.listenFor(ctx, handle, cfg)
+	if err != nil {
+		return err
+	}
+	defer pe.Close()
+	if f, ok := h.(*service.Files); ok {
+		f.Draining = pe.Draining()
+		defer f.Close()
+		if o.hashAhead {
+			go f.HashAll(ctx)
+		}
+	}
+	fmt.Fprintln(c.OutOrStdout(), "registered", pe.ID())
+	if err := (&poolelement.Server{Handler: h, MaxSessions: o.sessions}).Serve(ctx, pe); err != nil {
+		return fmt.Errorf("leaving the pool: %w", err)
+	}
+	return nil
+}
+
+// listenFor registers the element.
+func (o *serveOptions) listenFor(ctx context.Context, handle rserpool.PoolHandle, cfg *poolelement.Config) (*poolelement.PoolElement, error) {
+	lctx := ctx
+	if o.wait > 0 {
+		var cancel context.CancelFunc
+		lctx, cancel = context.WithTimeout(ctx, o.wait)
+		defer cancel()
+	}
+	pe, err := poolelement.Listen(lctx, handle, cfg)
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		err = fmt.Errorf("not registered within %v: %w", o.wait, err)
+	}
+	return pe, err
+}
