@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"strings"
 	"testing"
@@ -15,7 +16,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rserpool/rserpool/asap"
+	"github.com/rserpool/rserpool/asap/core"
 	"github.com/rserpool/rserpool/internal/asaplink/asaplinktest"
+	"github.com/rserpool/rserpool/poolelement"
 	"github.com/rserpool/rserpool/pooluser"
 	"github.com/rserpool/rserpool/rserpool"
 	"github.com/rserpool/rserpool/sctp"
@@ -396,6 +399,43 @@ func TestExchangeEnds(t *testing.T) {
 		time.Sleep(time.Second)
 		require.NoError(t, s.Close())
 		require.ErrorIs(t, <-done, net.ErrClosed)
+	})
+}
+
+// An element with two addresses: the loss of either path, at the dial or later, is no
+// reason for a fail-over.
+func TestMultihomedElement(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 0)
+		const a, b = 41, 42
+		pe, err := poolelement.Listen(t.Context(), pool, &poolelement.Config{
+			Registrars: []string{w.registrar.Address()}, Stack: w.Stack(a, b), Profile: core.ProfileFast, PEID: 7,
+		})
+		require.NoError(t, err)
+		srv := &server{pe: pe}
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			_ = (&poolelement.Server{Handler: srv, Grace: -1}).Serve(context.Background(), pe)
+		}()
+		t.Cleanup(func() { _ = pe.Close(); <-done })
+		pu := w.user(pooluser.Config{})
+		es, err := pu.Resolve(t.Context(), pool)
+		require.NoError(t, err)
+		require.Equal(t, []netip.Addr{asaplinktest.IP(a), asaplinktest.IP(b)}, es[0].User.Addrs)
+
+		w.Net.SetDown(asaplinktest.IP(a), asaplinktest.IP(userHost), true)
+		s := w.dial(pu)
+		require.NoError(t, ask(t.Context(), s, "one"))
+		w.Net.SetDown(asaplinktest.IP(a), asaplinktest.IP(userHost), false)
+		time.Sleep(10 * time.Second)
+		w.Net.SetDown(asaplinktest.IP(b), asaplinktest.IP(userHost), true)
+		start := time.Now()
+		require.NoError(t, ask(t.Context(), s, "two"))
+		require.Less(t, time.Since(start), 3*time.Second)
+		time.Sleep(10 * time.Second)
+		require.NoError(t, ask(t.Context(), s, "three"))
+		require.Zero(t, s.Failovers())
 	})
 }
 

@@ -35,12 +35,17 @@ const hosts = 100
 // IP is the address of host n, less than 100.
 func IP(n int) netip.Addr { return netip.AddrFrom4([4]byte{10, 0, 0, byte(n)}) }
 
-// Stack opens a stack on host n, on the default UDP port. The test closes it at its
-// end.
-func (w *World) Stack(n int) *sctp.Stack {
+// Stack opens a stack on host n, on the default UDP port; with more numbers the host
+// has their addresses, too. The test closes it at its end.
+func (w *World) Stack(n int, more ...int) *sctp.Stack {
 	w.T.Helper()
-	ip := IP(n)
-	c, err := w.Net.Host(ip).Carrier(netip.AddrPortFrom(ip, sctp.DefaultUDPPort))
+	var ips []netip.Addr
+	var bind []netip.AddrPort
+	for _, n := range append([]int{n}, more...) {
+		ips = append(ips, IP(n))
+		bind = append(bind, netip.AddrPortFrom(IP(n), sctp.DefaultUDPPort))
+	}
+	c, err := w.Net.Host(ips...).Carrier(bind...)
 	require.NoError(w.T, err)
 	s, err := sctp.NewStack(&sctp.StackConfig{Carriers: []carrier.Carrier{c}})
 	require.NoError(w.T, err)
