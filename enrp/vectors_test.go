@@ -102,7 +102,7 @@ var vectors = []struct {
 		&enrp.Presence{Sender: 0x1111, Receiver: 5, HasChecksum: true},
 	},
 	{
-		"§2.1, reply required, with UDP port", "0101002c 00001111 00000005 000b0020 00001111 a6ab0008 26ac0000 00040010 26ad0000 00010008 0a000001",
+		"§2.1, reply required, with UDP port", "0101002c 00001111 00000005 a6ab0008 26ac0000 000b0018 00001111 00040010 26ad0000 00010008 0a000001",
 		"PRESENCE 0x00001111 to 0x00000005 reply-required, registrar 0x00001111 at sctp 10.0.0.1:9901 data udp=9900",
 		func() enrp.Message {
 			s := serverPtr(0x1111, "10.0.0.1")

@@ -35,9 +35,16 @@ func startRegistrar(t testing.TB, m machine, id uint32, peers ...string) *peer {
 	for _, p := range peers {
 		args = append(args, fmt.Sprintf("-peer=%s:%d", p, enrpPort))
 	}
-	p := m.start(t, "registrar", args...)
-	p.await(t, "Registrar started", 15*time.Second)
-	return p
+	for try := 0; ; try++ {
+		p := m.start(t, "registrar", args...)
+		p.await(t, "Registrar started|Address already in use", 15*time.Second)
+		// The associations of the registrar before may still be closing.
+		if strings.Contains(p.log(), "Registrar started") || try == 10 {
+			require.Contains(t, p.log(), "Registrar started")
+			return p
+		}
+		time.Sleep(2 * time.Second)
+	}
 }
 
 // startElement starts rsplib's pool element for a pool, with a service such as

@@ -77,7 +77,10 @@ func (r *Registrar) open() error {
 	if err != nil {
 		return err
 	}
-	enrp := rserpool.Transport{Protocol: rserpool.ProtoSCTP, Port: r.cfg.enrpPort(), UDPPort: r.stack.UDPPort(), Addrs: r.boundAddrs()}
+	enrp := rserpool.Transport{Protocol: rserpool.ProtoSCTP, Port: r.cfg.enrpPort(), Addrs: r.boundAddrs()}
+	if port := r.stack.UDPPort(); port != sctp.DefaultUDPPort {
+		enrp.UDPPort = port // docs/udp-port-parameter.md
+	}
 	r.core, err = core.New(time.Now(), core.Config{
 		ID: r.cfg.ID, Profile: p, ENRP: enrp, Peers: peers,
 		ClosedPeers: r.cfg.ClosedPeers, StrictAddresses: r.cfg.StrictAddresses, Permit: r.cfg.Permit, Limits: r.cfg.Limits,

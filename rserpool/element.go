@@ -46,20 +46,21 @@ func validateSCTP(t *Transport) error {
 	return t.Validate()
 }
 
-// AppendTo appends e as a Pool Element parameter (RFC 5354 §3.10). UDP Port
-// parameters stand right before the transport they describe.
+// AppendTo appends e as a Pool Element parameter (RFC 5354 §3.10), with a UDP Port
+// parameter before it if one of its transports has a UDPPort.
 func (e PoolElement) AppendTo(b []byte) []byte {
+	b = appendUDPPorts(b, udpPorts{e.User.encapPort(), e.ASAP.encapPort()})
 	b, start := tlv.Begin(b, uint16(ParamPoolElement))
 	b = binary.BigEndian.AppendUint32(b, uint32(e.ID))
 	b = binary.BigEndian.AppendUint32(b, uint32(e.Home))
 	b = binary.BigEndian.AppendUint32(b, e.Life)
-	b = e.User.AppendTo(b)
+	b = e.User.appendParam(b)
 	policy := len(b)
 	b = e.Policy.AppendTo(b)
 	if e.ASAP == nil {
 		return tlv.End(trimPad(b, policy), start)
 	}
-	return tlv.End(e.ASAP.AppendTo(b), start)
+	return tlv.End(e.ASAP.appendParam(b), start)
 }
 
 // Equal reports whether e and o say the same in every field.
@@ -101,6 +102,8 @@ func (e PoolElement) String() string {
 // §3.10 counts it in the length), the ASAP transport need not.
 func (p *ParamReader) PoolElement() PoolElement {
 	var n ParamReader
+	p.Next()
+	ports := p.udpPorts // before enter forgets them
 	if _, ok := p.enter(&n, ParamPoolElement); !ok {
 		return PoolElement{}
 	}
@@ -111,8 +114,10 @@ func (p *ParamReader) PoolElement() PoolElement {
 		User:   n.Transport(),
 		Policy: n.Policy(),
 	}
+	e.User.setEncapPort(ports[0])
 	if n.NextIsTransport() {
 		t := n.SCTPTransport()
+		t.setEncapPort(ports[1])
 		e.ASAP = &t
 	}
 	p.leave(&n)
@@ -129,11 +134,13 @@ type ServerInfo struct {
 // parameter.
 func (s ServerInfo) Validate() error { return validateSCTP(&s.Transport) }
 
-// AppendTo appends s as a Server Information parameter (RFC 5354 §3.11).
+// AppendTo appends s as a Server Information parameter (RFC 5354 §3.11), with a UDP
+// Port parameter before it if its transport has a UDPPort.
 func (s ServerInfo) AppendTo(b []byte) []byte {
+	b = appendUDPPorts(b, udpPorts{s.Transport.encapPort()})
 	b, start := tlv.Begin(b, uint16(ParamServerInformation))
 	b = binary.BigEndian.AppendUint32(b, uint32(s.ID))
-	return tlv.End(s.Transport.AppendTo(b), start)
+	return tlv.End(s.Transport.appendParam(b), start)
 }
 
 // Equal reports whether s and o say the same.
@@ -149,10 +156,13 @@ func (s ServerInfo) String() string {
 // ServerInfo reads a Server Information parameter.
 func (p *ParamReader) ServerInfo() ServerInfo {
 	var n ParamReader
+	p.Next()
+	ports := p.udpPorts // before enter forgets them
 	if _, ok := p.enter(&n, ParamServerInformation); !ok {
 		return ServerInfo{}
 	}
 	s := ServerInfo{ID: RegistrarID(n.U32()), Transport: n.SCTPTransport()}
+	s.Transport.setEncapPort(ports[0])
 	p.leave(&n)
 	return s
 }

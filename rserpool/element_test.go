@@ -34,8 +34,8 @@ func TestPoolElementBytesBothWays(t *testing.T) {
 		},
 		{
 			"with UDP ports",
-			"000a 0048 11112222 00001111 ffffffff a6ab 0008 26ac 0000 0004 0010 1e61 0001 0001 0008 0a000015 0008 0008 00000001 " +
-				"a6ab 0008 26ad 0000 0004 0010 c921 0000 0001 0008 0a000015",
+			"a6ab 0008 26ac 26ad 000a 0038 11112222 00001111 ffffffff 0004 0010 1e61 0001 0001 0008 0a000015 0008 0008 00000001 " +
+				"0004 0010 c921 0000 0001 0008 0a000015",
 			"pe 0x11112222 home 0x00001111 life infinite, sctp 10.0.0.21:7777 data+control udp=9900, RoundRobin, asap sctp 10.0.0.21:51489 data udp=9901",
 			rserpool.PoolElement{
 				ID: 0x11112222, Home: 0x1111, Life: rserpool.LifeInfinite, User: encapsulated,
@@ -156,7 +156,7 @@ func TestServerInfoBytesBothWays(t *testing.T) {
 	require.NoError(t, got.Validate())
 
 	want.Transport.UDPPort = 9900
-	b = unhex(t, "000b 0020 00001111 a6ab 0008 26ac 0000 0004 0010 26ad 0000 0001 0008 0a000001")
+	b = unhex(t, "a6ab 0008 26ac 0000 000b 0018 00001111 0004 0010 26ad 0000 0001 0008 0a000001")
 	require.Equal(t, b, want.AppendTo(nil))
 	p = rserpool.NewParamReader(b)
 	require.Equal(t, want, p.ServerInfo())

@@ -32,8 +32,8 @@ const (
 	// ParamHandleResolutionOption says how many pool elements a pool user wants
 	// (draft-dreibholz-rserpool-asap-hropt; rsplib uses it).
 	ParamHandleResolutionOption ParamType = 0x803f
-	// ParamUDPPort is the UDP encapsulation port (RFC 6951) of the SCTP Transport
-	// parameter right behind it; docs/udp-port-parameter.md specifies it.
+	// ParamUDPPort is the UDP encapsulation ports (RFC 6951) of the SCTP transports
+	// in the parameter right behind it; docs/udp-port-parameter.md specifies it.
 	ParamUDPPort ParamType = 0xa6ab
 )
 

@@ -51,17 +51,17 @@ func (r *Report) add(whole []byte) {
 // dealt with as their high bits say wherever they stand, also behind the last
 // known one. Fixed fields (U16, U32) come first.
 type ParamReader struct {
-	r       tlv.Reader
-	whole   []byte  // the parameter being read, nil for a message
-	cur     tlv.TLV // looked at, not yet taken
-	have    bool    // cur is set
-	udpPort uint16  // from a UDP Port parameter right before cur
-	option  tlv.TLV // first Handle Resolution Option seen
-	hasOpt  bool    // option is set
-	message uint8   // type field, for errors
-	report  *Report // of the outermost reader
-	own     Report
-	err     *Error
+	r        tlv.Reader
+	whole    []byte   // the parameter being read, nil for a message
+	cur      tlv.TLV  // looked at, not yet taken
+	have     bool     // cur is set
+	udpPorts udpPorts // from a UDP Port parameter right before cur
+	option   tlv.TLV  // first Handle Resolution Option seen
+	hasOpt   bool     // option is set
+	message  uint8    // type field, for errors
+	report   *Report  // of the outermost reader
+	own      Report
+	err      *Error
 }
 
 // NewParamReader returns a reader of the parameters in b.
@@ -177,7 +177,7 @@ func (p *ParamReader) take(want ParamType) (tlv.TLV, bool) {
 // takeAny returns the parameter Next has just announced.
 func (p *ParamReader) takeAny() tlv.TLV {
 	t := p.cur
-	p.have, p.cur, p.udpPort = false, tlv.TLV{}, 0
+	p.have, p.cur, p.udpPorts = false, tlv.TLV{}, udpPorts{}
 	return t
 }
 

@@ -138,8 +138,14 @@ func (t Transport) AppendTo(b []byte) []byte {
 	if !t.Protocol.valid() {
 		return b
 	}
-	if t.Protocol == ProtoSCTP && t.UDPPort != 0 {
-		b = appendUDPPort(b, t.UDPPort)
+	return t.appendParam(appendUDPPorts(b, udpPorts{t.encapPort()}))
+}
+
+// appendParam is AppendTo without the UDP Port parameter, for transports inside of
+// other parameters.
+func (t Transport) appendParam(b []byte) []byte {
+	if !t.Protocol.valid() {
+		return b
 	}
 	b, start := tlv.Begin(b, uint16(protocols[t.Protocol].param))
 	if t.Protocol == ProtoOpaque {

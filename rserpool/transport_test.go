@@ -88,7 +88,7 @@ func TestTransportDecodeTolerance(t *testing.T) {
 			rserpool.Transport{Protocol: rserpool.ProtoUDP, Port: 80, Addrs: addrs("192.0.2.1")},
 		},
 		{
-			"reserved field of the UDP Port is ignored", "a6ab 0008 26ac ffff 0004 0010 1e61 0000 0001 0008 c0000201",
+			"the second port is of no use to a lone transport", "a6ab 0008 26ac ffff 0004 0010 1e61 0000 0001 0008 c0000201",
 			rserpool.Transport{Protocol: rserpool.ProtoSCTP, Port: 7777, UDPPort: 9900, Addrs: addrs("192.0.2.1")},
 		},
 		{

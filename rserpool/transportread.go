@@ -22,7 +22,7 @@ func (p *ParamReader) Transport() Transport {
 		p.End() // what stands here is out of place
 		return Transport{}
 	}
-	udpPort := p.udpPort // before takeAny forgets it
+	ports := p.udpPorts // before takeAny forgets them
 	raw := p.takeAny()
 	t := Transport{Protocol: protocolOf(typ)}
 	if t.Protocol == ProtoOpaque {
@@ -32,9 +32,7 @@ func (p *ParamReader) Transport() Transport {
 		t.Opaque = bytes.Clone(emptyToNil(raw.Value))
 		return t
 	}
-	if t.Protocol == ProtoSCTP {
-		t.UDPPort = udpPort
-	}
+	t.setEncapPort(ports[0])
 	var n ParamReader
 	p.inside(&n, raw)
 	t.Port = n.U16()

@@ -10,30 +10,57 @@ import (
 // (RFC 6951 §5.1).
 const DefaultUDPPort uint16 = 9899
 
-// appendUDPPort appends a UDP Port parameter:
+// udpPorts is the content of a UDP Port parameter: the port of the (first)
+// transport in the parameter behind it, and that of the second.
+type udpPorts [2]uint16
+
+// appendUDPPorts appends a UDP Port parameter, unless it would say nothing:
 //
 //	 0                   1                   2                   3
 //	 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
 //	+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 //	|        Type = 0xa6ab          |          Length = 8           |
 //	+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
-//	|           UDP Port            |           reserved            |
+//	|           UDP Port            |        Second UDP Port        |
 //	+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
-func appendUDPPort(b []byte, port uint16) []byte {
+//
+// It stands before the outermost parameter that holds the transport, never inside
+// of one: rsplib's parser of nested parameters passes over the header only of what
+// it does not know, and takes the value for more parameters.
+func appendUDPPorts(b []byte, ports udpPorts) []byte {
+	if ports == (udpPorts{}) {
+		return b
+	}
 	b, start := tlv.Begin(b, uint16(ParamUDPPort))
-	b = binary.BigEndian.AppendUint16(b, port)
-	b = append(b, 0, 0)
+	b = binary.BigEndian.AppendUint16(b, ports[0])
+	b = binary.BigEndian.AppendUint16(b, ports[1])
 	return tlv.End(b, start)
 }
 
-// readUDPPort keeps the port for the transport that follows. If something else
-// follows the port is forgotten, as by a receiver that does not know the type.
+// encapPort is the port to announce for t, 0 if there is none.
+func (t *Transport) encapPort() uint16 {
+	if t == nil || t.Protocol != ProtoSCTP {
+		return 0
+	}
+	return t.UDPPort
+}
+
+// setEncapPort gives t the announced port, unless t is not SCTP or has one from a
+// parameter nearer to it.
+func (t *Transport) setEncapPort(port uint16) {
+	if t.Protocol == ProtoSCTP && t.UDPPort == 0 {
+		t.UDPPort = port
+	}
+}
+
+// readUDPPort keeps the ports for the parameter that follows. If it holds no SCTP
+// transport they are forgotten, as by a receiver that does not know the type.
 func (p *ParamReader) readUDPPort(t tlv.TLV) {
 	r := tlv.NewReader(t.Value)
-	port, _ := r.U16(), r.U16()
+	ports := udpPorts{r.U16(), r.U16()}
 	if r.Err() != nil || r.Len() > 0 {
 		p.invalid(t)
 		return
 	}
-	p.udpPort = port
+	p.udpPorts = ports
 }
