@@ -3,6 +3,7 @@ package poolelement_test
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/rserpool/rserpool/asap/core"
 	"github.com/rserpool/rserpool/internal/asaplink/asaplinktest"
+	"github.com/rserpool/rserpool/internal/simnet"
 	"github.com/rserpool/rserpool/poolelement"
 	"github.com/rserpool/rserpool/registrar"
 	registrarcore "github.com/rserpool/rserpool/registrar/core"
@@ -169,5 +171,29 @@ func TestPartitionHeals(t *testing.T) {
 			require.Equal(t, hs[0], hs[1])
 			require.Equal(t, pe.State().Home, hs[0][1])
 		}
+	})
+}
+
+// An element behind a NAT cannot be dialed by a registrar that takes over. It notices
+// the death of its home registrar by itself and registers with another one.
+func TestElementBehindNAT(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 3)
+		c.Net.AddNAT(simnet.NATConfig{
+			Public: asaplinktest.IP(70), Inside: []netip.Addr{asaplinktest.IP(21)}, Idle: 30 * time.Second, PerRemote: true,
+		})
+		pe := c.listen(21, 1)
+		for cut := 0; cut < 2; cut++ {
+			time.Sleep(time.Minute) // the NAT's mapping is kept
+			home := int(pe.State().Home)
+			require.NotZero(t, home)
+			c.Cut(home)
+			time.Sleep(5 * time.Second)
+			require.True(t, pe.State().Registered)
+			require.NotEqual(t, home, int(pe.State().Home))
+		}
+		time.Sleep(time.Minute)
+		home := int(pe.State().Home)
+		require.Equal(t, map[rserpool.PEID]rserpool.RegistrarID{1: rserpool.RegistrarID(home)}, c.homes(home)[0])
 	})
 }
