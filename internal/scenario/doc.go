@@ -51,6 +51,7 @@
 //	delay 10ms             from now on packets between hosts arrive by themselves
 //	tick 3s                let time pass
 //	clock -1h              set the clock
+//	quietly …              do it and show nothing
 //
 // Chunks are written as they are shown; what is left out has a sensible default.
 package scenario

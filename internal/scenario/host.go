@@ -27,7 +27,6 @@ type host struct {
 	peerTag wire.VTag // the tag that the script chose last
 	cookies []cookie  // that this host handed out
 	beat    []byte    // info of its last HEARTBEAT
-	dialed  bool
 }
 
 // cookie is a State Cookie and the tag in the INIT ACK that it came with.
@@ -142,7 +141,7 @@ func (h *host) receive(from netip.AddrPort, data []byte) {
 		h.emit(t)
 	}
 	if as != nil {
-		h.as, h.dialed = as, false
+		h.as = as
 		h.drain()
 	}
 }
@@ -162,11 +161,7 @@ func (h *host) timeout() {
 func (h *host) inject(text string) error {
 	from := h.peer
 	var chunks []byte
-	hdr := wire.Header{SrcPort: listenPort, DstPort: dialPort}
-	if !h.dialed {
-		hdr = wire.Header{SrcPort: dialPort, DstPort: listenPort}
-	}
-	hdr.VTag = h.localTag()
+	hdr := wire.Header{SrcPort: port, DstPort: port, VTag: h.localTag()}
 	for i, part := range strings.Split(text, "|") {
 		f := splitFields(part)
 		vtag, tagged := f.value("vtag")

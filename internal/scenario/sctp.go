@@ -11,11 +11,8 @@ import (
 	"github.com/rserpool/rserpool/sctp/wire"
 )
 
-// SCTP ports of the host that dials and of the one that listens.
-const (
-	dialPort   = 5000
-	listenPort = 5001
-)
+// port is the SCTP port of all hosts, so that they can call each other at once.
+const port = 5001
 
 var epoch = time.Unix(1_700_000_000, 0)
 
@@ -61,6 +58,11 @@ func (s *sctp) do(word, rest string) error {
 	}
 	f := splitFields(rest)
 	switch word {
+	case "quietly":
+		s.silent = true
+		defer func() { s.silent = false }()
+		next, rest, _ := strings.Cut(rest, " ")
+		return s.do(next, rest)
 	case "tick":
 		return s.tick(&f)
 	case "clock":

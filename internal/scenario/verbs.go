@@ -33,11 +33,11 @@ func (h *host) dial(f *fields) error {
 		h.peer = h.s.host(name).addr
 		h.s.host(name).peer = h.addr
 	}
-	as, err := core.Dial(h.s.now, &h.cfg, core.Endpoint{LocalPort: dialPort, PeerPort: listenPort, PeerAddrs: []netip.AddrPort{h.peer}}, h.resp)
+	as, err := core.Dial(h.s.now, &h.cfg, core.Endpoint{LocalPort: port, PeerPort: port, PeerAddrs: []netip.AddrPort{h.peer}}, h.resp)
 	if err != nil {
 		return err
 	}
-	h.as, h.dialed = as, true
+	h.as = as
 	h.drain()
 	return nil
 }

@@ -22,14 +22,13 @@ func (a *Association) Abort(now time.Time, reason []byte) error {
 	return nil
 }
 
-// abort sends an ABORT with these causes and ends the association with err.
+// abort sends an ABORT with these causes and ends the association with err. As
+// long as the peer's tag is unknown there is nothing valid to send.
 func (a *Association) abort(_ time.Time, err error, causes []byte) {
 	a.out = output{}
 	if a.id.peerTag != 0 {
-		if p := a.paths.Current(); p != nil {
-			c := wire.Abort{Causes: causes}
-			a.out.packet(p.Local, p.Remote, lonePacket(a.id.localPort, a.id.peerPort, a.id.peerTag, c.AppendTo))
-		}
+		p, c := a.paths.Current(), wire.Abort{Causes: causes}
+		a.out.packet(p.Local, p.Remote, lonePacket(a.id.localPort, a.id.peerPort, a.id.peerTag, c.AppendTo))
 	}
 	a.finish(err)
 }
@@ -49,13 +48,6 @@ func (a *Association) protocolViolation(now time.Time, why string) {
 	a.abortCause(now, wire.CauseProtocolViolation, []byte(why))
 }
 
-// abortUntagged ends an association whose peer's tag is unknown: there is nothing
-// valid to send.
-func (a *Association) abortUntagged(_ time.Time, code wire.CauseCode, why string) {
-	a.out = output{}
-	a.finish(&AbortError{Local: true, Causes: wire.AppendCause(nil, code, []byte(why))})
-}
-
 // fail ends the association without a packet: the peer does not answer.
 func (a *Association) fail(err error) {
 	a.out = output{}
@@ -68,6 +60,7 @@ func (a *Association) finish(err error) {
 	a.err = err
 	a.timers.stopAll()
 	for _, p := range a.paths.All {
+		p.InFlight = 0
 		p.StopT3()
 		p.Heartbeat.At, p.Heartbeat.Expires = time.Time{}, time.Time{}
 	}
@@ -78,9 +71,9 @@ func (a *Association) finish(err error) {
 	a.ev.push(Event{Kind: EventClosed, Err: err})
 }
 
-// handleAbort ends the association at the peer's word; the tag was checked (RFC
-// 9260 §8.5.1 B, §9.1). Unknown causes do not matter: they are passed up raw.
-func (a *Association) handleAbort(_ time.Time, c wire.RawChunk) bool {
+// handleAbort ends the association at the peer's word (RFC 9260 §9.1); the tag was
+// checked. Unknown causes do not matter: they are passed up raw.
+func (a *Association) handleAbort(c wire.RawChunk) bool {
 	var ab wire.Abort
 	if ab.Decode(c) != nil {
 		a.drop("malformed ABORT")

@@ -40,6 +40,7 @@ func (a *Association) Send(now time.Time, m *Outgoing, data []byte) error {
 	case int(m.Stream) >= a.id.outStreams:
 		return ErrInvalidStream
 	}
+	now = a.read(now)
 	// A message larger than the buffer may go when the buffer is empty.
 	if held := a.tx.queue.Held(); held > 0 && held+len(data)+tx.Overhead > a.cfg.SendBuffer {
 		a.tx.blocked = true
@@ -106,6 +107,7 @@ func (a *Association) NextStreamMessage(id wire.StreamID) (Incoming, int, bool) 
 // updateWindow sends a SACK when reading has opened the advertised window by a
 // quarter of the buffer, no sooner (RFC 9260 §6.2).
 func (a *Association) updateWindow(now time.Time) {
+	a.relieve()
 	if a.state.receivesData() && a.rx.inbox.Window()-a.rx.advertised >= a.cfg.RecvBuffer/4 {
 		a.rx.sackNow = true
 	}

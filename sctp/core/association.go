@@ -49,6 +49,7 @@ type Association struct {
 	state   State
 	err     error
 	id      identity
+	now     time.Time // of the last input
 	lastUse time.Time
 	errors  int // association error counter, RFC 9260 §8.1
 
@@ -102,9 +103,8 @@ type receiver struct {
 	packets    int  // packets with DATA since the last SACK
 	advertised int  // a_rwnd of the last SACK
 	sackPath   *path.Path
-	gaps       []wire.GapBlock
+	begun      bool // DATA has arrived before
 	gotData    bool // this packet held DATA
-	duplicate  bool // this packet held a duplicate
 }
 
 func newAssociation(cfg *Config, r *Responder, id identity) *Association {
@@ -191,6 +191,7 @@ func (a *Association) HandlePacket(now time.Time, in Inbound, pkt wire.Packet) {
 		a.drop("association is closed")
 		return
 	}
+	now = a.read(now)
 	a.stats.PacketsIn++
 	first := pkt.First()
 	switch first.Type() {
@@ -218,13 +219,15 @@ func (a *Association) HandlePacket(now time.Time, in Inbound, pkt wire.Packet) {
 
 // acceptTag checks the verification tag (RFC 9260 §8.5, §8.5.1).
 func (a *Association) acceptTag(in Inbound, pkt wire.Packet, first wire.RawChunk) bool {
-	const tBit = 1
 	reflected := first.Flags()&tBit != 0
 	switch t := first.Type(); {
+	case !a.abortFits(pkt):
 	case t == wire.TypeShutdownAck && a.state.setup():
 		// §8.5.1 E: treated as out of the blue, so that the peer's old
 		// association ends and the retransmitted INIT can begin a new one.
-		a.replyShutdownComplete(in, pkt)
+		if !hasChunk(pkt, wire.TypeAbort) { // §8.4 rule 2
+			a.replyShutdownComplete(in, pkt)
+		}
 		return false
 	case (t == wire.TypeAbort || t == wire.TypeShutdownComplete) && reflected:
 		if pkt.VTag == a.id.peerTag && a.id.peerTag != 0 {
@@ -236,6 +239,28 @@ func (a *Association) acceptTag(in Inbound, pkt wire.Packet, first wire.RawChunk
 	a.drop("verification tag")
 	return false
 }
+
+// abortFits says whether the tag is right for an ABORT behind other chunks, if the
+// packet holds one: if not, the whole packet is to be discarded (§8.5.1 B).
+func (a *Association) abortFits(pkt wire.Packet) bool {
+	for c := range pkt.Chunks() {
+		if c.Type() != wire.TypeAbort {
+			continue
+		}
+		tag := a.id.localTag
+		if c.Flags()&tBit != 0 {
+			tag = a.id.peerTag
+		}
+		if pkt.VTag != tag || tag == 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// tBit is the flag of ABORT and SHUTDOWN COMPLETE that says that the tag is
+// reflected.
+const tBit = 1
 
 // learn stores the UDP port the peer's packets come from on this path (RFC 6951
 // §5.4) and the address they go to. The tag was checked before.
@@ -250,7 +275,7 @@ func (a *Association) learn(in Inbound, p *path.Path) {
 
 // processChunks handles the chunks of an accepted packet in their order.
 func (a *Association) processChunks(now time.Time, in Inbound, p *path.Path, pkt wire.Packet) {
-	a.rx.gotData, a.rx.duplicate = false, false
+	a.rx.gotData = false
 	first := true
 	for c := range pkt.Chunks() {
 		if cookie := c.Type() == wire.TypeCookieEcho; cookie && first {
@@ -272,7 +297,10 @@ func (a *Association) processChunks(now time.Time, in Inbound, p *path.Path, pkt
 		return
 	}
 	if a.state == ShutdownSent {
-		a.shut.retries = 0 // §9.2: any packet from the peer clears the count
+		// §9.2: any packet from the peer clears the count. T2-shutdown is restarted
+		// by DATA only: a peer that did not get the SHUTDOWN goes on to send
+		// HEARTBEATs, which must not keep us from repeating it.
+		a.shut.retries = 0
 	}
 	if a.rx.gotData {
 		a.afterData(now, p)
@@ -286,7 +314,7 @@ func (a *Association) handleChunk(now time.Time, in Inbound, p *path.Path, pkt w
 	case wire.TypeData:
 		return a.handleData(now, p, c)
 	case wire.TypeSack:
-		return a.handleSack(now, p, c)
+		return a.handleSack(now, c)
 	case wire.TypeInitAck:
 		return a.handleInitAck(now, in, p, pkt, c)
 	case wire.TypeHeartbeat:
@@ -294,7 +322,7 @@ func (a *Association) handleChunk(now time.Time, in Inbound, p *path.Path, pkt w
 	case wire.TypeHeartbeatAck:
 		return a.handleHeartbeatAck(now, c)
 	case wire.TypeAbort:
-		return a.handleAbort(now, c)
+		return a.handleAbort(c)
 	case wire.TypeShutdown:
 		return a.handleShutdown(now, p, c)
 	case wire.TypeShutdownAck:
@@ -323,13 +351,12 @@ func (a *Association) handleUnknown(c wire.RawChunk) bool {
 	return c.Type().SkipUnknown()
 }
 
-// maxReport bounds the causes of the one ERROR chunk that answers a packet.
-const maxReport = 1024
-
 // report adds an error cause to the ERROR chunk that answers the packet being
-// processed.
+// processed. What does not fit a packet beside a SACK is not reported.
 func (a *Association) report(code wire.CauseCode, info []byte) {
-	if len(a.out.reports)+len(info)+8 <= maxReport {
+	const cause = wire.ChunkHeaderLen + 3 // its header, and padding of the one before
+	room := a.paths.MinSize() - wire.HeaderLen - wire.ChunkHeaderLen - sackLen
+	if len(a.out.reports)+cause+len(info) <= room {
 		a.out.reports = wire.AppendCause(a.out.reports, code, info)
 	}
 }
@@ -339,9 +366,13 @@ func (a *Association) flushReports(p *path.Path) {
 	if len(a.out.reports) == 0 {
 		return
 	}
-	if a.state != CookieWait {
-		e := wire.OperationError{Causes: a.out.reports}
-		a.out.control(p, e.AppendTo(nil))
+	e := wire.OperationError{Causes: a.out.reports}
+	if a.state.setup() {
+		// An ERROR may only go along with the COOKIE ECHO (§3.2.2): alone it could
+		// arrive first and be answered by an ABORT.
+		a.out.bundle(wire.TypeCookieEcho, e.AppendTo(nil))
+	} else {
+		a.control(p, e.AppendTo(nil))
 	}
 	a.out.reports = a.out.reports[:0]
 }
@@ -355,7 +386,7 @@ func (a *Association) handleError(now time.Time, c wire.RawChunk) bool {
 	}
 	for cause := range wire.Causes(e.Causes) {
 		if cause.Code == wire.CauseStaleCookie {
-			a.handleStaleCookie(now, cause.Info)
+			a.handleStaleCookie(now)
 			return a.state != Closed
 		}
 	}

@@ -3,6 +3,7 @@ package core
 import (
 	"crypto/rand"
 	"io"
+	"net/netip"
 	"time"
 
 	"github.com/rserpool/rserpool/sctp/congestion"
@@ -21,7 +22,7 @@ type Config struct {
 	RTOMin     time.Duration // RTO.Min
 	RTOMax     time.Duration // RTO.Max
 	SackDelay  time.Duration // SACK.Delay, at most 500 ms (RFC 9260 §6.2)
-	CookieLife time.Duration // Valid.Cookie.Life
+	CookieLife time.Duration // Valid.Cookie.Life; cookie keys allow for 5 minutes
 
 	HeartbeatInterval time.Duration // HB.interval
 	DisableHeartbeat  bool          // no probing of idle paths
@@ -35,10 +36,10 @@ type Config struct {
 	OutStreams   uint16 // outbound streams to ask for
 	MaxInStreams uint16 // inbound streams to allow
 
-	RecvBuffer     int // bytes; at least 4,096
-	SendBuffer     int // bytes
-	MaxMessageSize int // largest message Send takes, in bytes
-	MTU            int // IP MTU in bytes
+	RecvBuffer     int // bytes, 4,096 to 256 MiB
+	SendBuffer     int // bytes, at most 256 MiB
+	MaxMessageSize int // largest message Send takes, in bytes, at most 256 MiB
+	MTU            int // IP MTU in bytes, 576 to 65,535
 	EncapOverhead  int // bytes between IP header and SCTP: 8 for UDP
 
 	// NoDelay sends small messages at once even while data is unacknowledged.
@@ -78,34 +79,56 @@ func DefaultConfig() Config {
 	}
 }
 
-// minRecvBuffer keeps a_rwnd above the 1,500 bytes of RFC 9260 §3.3.2.
-const minRecvBuffer = 4096
+// Bounds of what a user may configure.
+const (
+	minRecvBuffer = 4096    // keeps a_rwnd above the 1,500 bytes of RFC 9260 §3.3.2
+	maxBuffer     = 1 << 28 // sums of buffer sizes stay within an int of 32 bits
+	minMTU        = 576
+	maxMTU        = 65535
+	minTimeout    = time.Millisecond // a timer of no length would never end
+	maxTimeout    = 24 * time.Hour
+	maxSackDelay  = 500 * time.Millisecond // RFC 9260 §6.2
+)
 
-// maxSackDelay is the bound of RFC 9260 §6.2.
-const maxSackDelay = 500 * time.Millisecond
-
-// normalized returns a copy with values inside the bounds of the standard.
+// normalized returns a copy with values inside the bounds of the standard and of
+// arithmetic.
 func (c *Config) normalized() *Config {
 	n := *c
 	n.SackDelay = min(max(n.SackDelay, 0), maxSackDelay)
 	n.SackFrequency = max(n.SackFrequency, 1)
-	n.RecvBuffer = max(n.RecvBuffer, minRecvBuffer)
-	n.SendBuffer = max(n.SendBuffer, 1)
+	n.RecvBuffer = c.recvBuffer()
+	n.SendBuffer = min(max(n.SendBuffer, 1), maxBuffer)
+	n.MaxMessageSize = min(max(n.MaxMessageSize, 1), maxBuffer)
 	n.OutStreams = max(n.OutStreams, 1)
 	n.MaxInStreams = max(n.MaxInStreams, 1)
-	n.RTOMax = max(n.RTOMax, n.RTOMin)
-	if n.Congestion == nil {
-		n.Congestion = func(pmdcs int) congestion.Controller { return congestion.NewReno(pmdcs, 0) }
-	}
+	n.MTU = min(max(n.MTU, minMTU), maxMTU)
+	n.EncapOverhead = min(max(n.EncapOverhead, 0), minMTU/2)
+	n.RTOMin = min(max(n.RTOMin, minTimeout), maxTimeout)
+	n.RTOMax = min(max(n.RTOMax, n.RTOMin), maxTimeout)
+	n.HeartbeatInterval = min(max(n.HeartbeatInterval, 0), maxTimeout)
+	n.CookieLife = max(n.CookieLife, 0)
 	if n.Trace == nil {
 		n.Trace = &Trace{}
 	}
 	return &n
 }
 
+// recvBuffer is RecvBuffer within its bounds.
+func (c *Config) recvBuffer() int { return min(max(c.RecvBuffer, minRecvBuffer), maxBuffer) }
+
+// path is what the paths need of a normalized configuration.
 func (c *Config) path() *path.Config {
 	return &path.Config{
 		RTOInitial: c.RTOInitial, RTOMin: c.RTOMin, RTOMax: c.RTOMax,
-		MTU: c.MTU, EncapOverhead: c.EncapOverhead, NewController: c.Congestion,
+		MTU: c.MTU, EncapOverhead: c.EncapOverhead,
+		NewController: func(remote netip.Addr, pmdcs int) congestion.Controller {
+			switch {
+			case c.Congestion != nil:
+				return c.Congestion(pmdcs)
+			case remote.Is6():
+				return congestion.NewRenoIPv6(pmdcs, 0)
+			}
+			return congestion.NewReno(pmdcs, 0)
+		},
 	}
 }

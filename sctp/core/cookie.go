@@ -33,8 +33,8 @@ type cookie struct {
 const (
 	cookieVersion = 1
 	macLen        = sha256.Size
-	// keyLife is how long a key seals. It opens for as long again, and for the
-	// longest life of a cookie.
+	// keyLife is how long a key seals. It opens until its successor is replaced in
+	// turn, so no cookie lives longer than twice that, whatever it says.
 	keyLife = 5 * time.Minute
 )
 
@@ -62,6 +62,9 @@ func (k *keyring) init(now time.Time, rand io.Reader) error {
 // old key stays in use.
 func (k *keyring) rotate(now time.Time) {
 	age := now.Sub(k.since)
+	if age < 0 {
+		k.since = now // the clock was set back: do not let the key live on for that
+	}
 	if age < keyLife {
 		return
 	}

@@ -25,8 +25,10 @@ func (a *Association) handleData(now time.Time, p *path.Path, c wire.RawChunk) b
 		return false
 	}
 	a.rx.gotData = true
-	if d.Immediate {
-		a.rx.sackNow = true
+	if d.Immediate || !a.rx.begun || a.rx.tsn.HasGaps() {
+		// The I bit; the first DATA of the association (§5.1); and what may fill a gap
+		// (RFC 5681 §4.2) are acknowledged at once.
+		a.rx.begun, a.rx.sackNow = true, true
 	}
 	switch a.rx.tsn.Check(d.TSN) {
 	case rx.TooFar:
@@ -36,7 +38,7 @@ func (a *Association) handleData(now time.Time, p *path.Path, c wire.RawChunk) b
 	case rx.Duplicate:
 		a.stats.DuplicatesIn++
 		a.rx.tsn.Duplicate(d.TSN)
-		a.rx.duplicate, a.rx.sackNow = true, true
+		a.rx.sackNow = true
 		return true
 	}
 	if !a.room(d) {
@@ -46,14 +48,14 @@ func (a *Association) handleData(now time.Time, p *path.Path, c wire.RawChunk) b
 	}
 	a.rx.tsn.Add(d.TSN)
 	a.stats.DataIn++
-	if int(d.Stream) >= a.id.inStreams {
+	if int(d.Stream) >= a.id.inStreams && a.rx.inbox.Skip(d.TSN) == rx.Accepted {
 		// §6.5: acknowledged, discarded, reported.
 		a.report(wire.CauseInvalidStream, []byte{byte(d.Stream >> 8), byte(d.Stream), 0, 0})
 		a.rx.sackNow = true
 		return true
 	}
 	a.stats.BytesIn += uint64(len(d.Payload))
-	if a.rx.inbox.Insert(d, &a.rx.tsn) == rx.Violation {
+	if int(d.Stream) >= a.id.inStreams || a.rx.inbox.Insert(d, &a.rx.tsn) == rx.Violation {
 		a.protocolViolation(now, "DATA chunk contradicts the others of its message")
 		return false
 	}
@@ -75,9 +77,7 @@ func (a *Association) room(d *wire.Data) bool {
 func (a *Association) afterData(now time.Time, p *path.Path) {
 	a.rx.packets++
 	a.rx.sackPath = p
-	if a.rx.inbox.Readable() == 0 && a.rx.inbox.Window() < a.cfg.RecvBuffer/2 {
-		a.rx.inbox.DeliverPartially(a.rx.tsn.Cum())
-	}
+	a.relieve()
 	switch {
 	case a.state == ShutdownSent:
 		// §9.2: each packet with DATA is answered by SHUTDOWN. The SACK beside it
@@ -86,18 +86,25 @@ func (a *Association) afterData(now time.Time, p *path.Path) {
 		a.timers.stop(timerSack)
 		a.rx.sackNow = true
 		a.sendShutdown(now)
-	case a.rx.tsn.HasGaps(), a.rx.packets >= a.cfg.SackFrequency:
+	case a.rx.tsn.HasGaps(), a.rx.packets >= a.cfg.SackFrequency, a.cfg.SackDelay == 0:
 		a.rx.sackNow = true
 	case !a.rx.sackNow && !a.timers.running(timerSack):
 		a.timers.set(timerSack, now.Add(a.cfg.SackDelay))
 	}
 }
 
+// relieve begins to deliver a message that is not complete when the buffer fills
+// and there is nothing else to read (RFC 9260 §6.9).
+func (a *Association) relieve() {
+	if a.state.receivesData() && a.rx.inbox.Readable() == 0 && a.rx.inbox.Window() < a.cfg.RecvBuffer/2 {
+		a.rx.inbox.DeliverPartially(a.rx.tsn.Cum())
+	}
+}
+
 // appendSack appends the SACK that is due, with as many Gap Ack Blocks and
 // duplicates as fit limit, and resets what called for it.
 func (a *Association) appendSack(b []byte, limit int) []byte {
-	const fixed = 16
-	room := limit - len(b) - fixed
+	room := limit - len(b) - sackLen
 	s := &a.sack
 	s.CumTSN = a.rx.tsn.Cum()
 	window := a.rx.inbox.Window()
@@ -116,7 +123,3 @@ func (a *Association) appendSack(b []byte, limit int) []byte {
 	a.stats.SacksOut++
 	return s.AppendTo(b)
 }
-
-// sackPending says whether received data is not acknowledged yet, so that a SACK
-// may ride along with DATA (RFC 9260 §6.1).
-func (a *Association) sackPending() bool { return a.rx.sackNow || a.rx.packets > 0 }

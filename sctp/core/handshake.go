@@ -1,7 +1,6 @@
 package core
 
 import (
-	"encoding/binary"
 	"net/netip"
 	"time"
 
@@ -11,11 +10,11 @@ import (
 
 // handshake is the state of the active side until ESTABLISHED.
 type handshake struct {
-	retries  int    // of the INIT or the COOKIE ECHO
-	cookie   []byte // the peer's State Cookie
-	echoedAt time.Time
-	preserve uint32 // cookie life extension to ask for, ms
-	stale    int    // Stale Cookie errors so far
+	retries  int       // of the INIT or the COOKIE ECHO
+	sentAt   time.Time // when either was sent last
+	cookie   []byte    // the peer's State Cookie
+	preserve uint32    // cookie life extension to ask for, ms
+	stale    int       // Stale Cookie errors so far
 	init     wire.Init
 }
 
@@ -62,6 +61,7 @@ func (a *Association) sendInit(now time.Time) {
 	}
 	p := a.paths.Primary()
 	a.out.packet(p.Local, p.Remote, lonePacket(a.id.localPort, a.id.peerPort, 0, i.AppendTo))
+	a.hs.sentAt = now
 	a.timers.set(timerT1Init, now.Add(p.RTO.Value()))
 }
 
@@ -97,12 +97,19 @@ func (a *Association) handleInitAck(now time.Time, in Inbound, p *path.Path, pkt
 		a.drop("malformed INIT ACK")
 		return false
 	}
-	if i.InitiateTag == 0 { // §3.3.3: destroy the TCB
-		a.abortUntagged(now, wire.CauseProtocolViolation, "INIT ACK with tag 0")
+	v := checkInit(c, &i)
+	switch {
+	case v.discard: // §3.3.3: the tag is 0; destroy the TCB, and tell with the T bit
+		causes := wire.AppendCause(nil, wire.CauseProtocolViolation, []byte("INIT ACK with tag 0"))
+		a.fail(&AbortError{Local: true, Causes: causes})
+		a.alone(in, pkt.VTag, (&wire.Abort{T: true, Causes: causes}).AppendTo)
+		return false
+	case v.abort && v.keep: // §3.3.3: the association stays as it is
+		a.replyPacket(abortAnswer(in, pkt, i.InitiateTag, nil, v.code, v.info))
 		return false
 	}
 	a.id.peerTag = i.InitiateTag
-	switch v := checkInit(&i); {
+	switch {
 	case v.abort:
 		a.abortCause(now, v.code, v.info)
 		return false
@@ -112,7 +119,7 @@ func (a *Association) handleInitAck(now time.Time, in Inbound, p *path.Path, pkt
 	}
 	a.id.outStreams = int(min(i.InStreams, a.cfg.OutStreams))
 	a.id.inStreams = int(min(i.OutStreams, a.cfg.MaxInStreams))
-	a.tx.peerRwnd = int(i.ARwnd)
+	a.tx.peerRwnd = window(i.ARwnd)
 	a.rx.tsn.Init(i.InitialTSN.Add(^uint32(0)))
 	pc := a.cfg.path()
 	for _, remote := range peerAddrs(in.Remote, i.Addrs) {
@@ -124,8 +131,8 @@ func (a *Association) handleInitAck(now time.Time, in Inbound, p *path.Path, pkt
 		a.report(wire.CauseUnrecognizedParams, u)
 	}
 	a.paths.SetPrimary(p.ID)
-	if a.hs.retries == 0 {
-		p.RTO.Measure(now.Sub(a.initSentAt(p)))
+	if a.hs.retries == 0 { // §6.3.1 C5
+		p.RTO.Measure(now.Sub(a.hs.sentAt))
 	}
 	a.timers.stop(timerT1Init)
 	a.hs.retries = 0
@@ -135,15 +142,11 @@ func (a *Association) handleInitAck(now time.Time, in Inbound, p *path.Path, pkt
 	return true
 }
 
-// initSentAt is when the INIT went out: T1-init was set for one RTO then.
-func (a *Association) initSentAt(p *path.Path) time.Time {
-	return a.timers.at[timerT1Init].Add(-p.RTO.Value())
-}
-
+// sendCookieEcho sends the COOKIE ECHO and starts T1-cookie.
 func (a *Association) sendCookieEcho(now time.Time) {
 	p := a.paths.Primary()
-	a.hs.echoedAt = now
-	a.out.control(p, (&wire.CookieEcho{Cookie: a.hs.cookie}).AppendTo(nil))
+	a.hs.sentAt = now
+	a.replace(p, (&wire.CookieEcho{Cookie: a.hs.cookie}).AppendTo(nil))
 	a.timers.set(timerT1Cookie, now.Add(p.RTO.Value()))
 }
 
@@ -166,7 +169,7 @@ func (a *Association) handleCookieAck(now time.Time, p *path.Path, c wire.RawChu
 	}
 	if a.state == CookieEchoed {
 		if a.hs.retries == 0 {
-			p.RTO.Measure(now.Sub(a.hs.echoedAt))
+			p.RTO.Measure(now.Sub(a.hs.sentAt))
 		}
 		a.establish(now)
 	}
@@ -180,6 +183,7 @@ func (a *Association) establish(now time.Time) {
 	}
 	a.timers.stop(timerT1Init)
 	a.timers.stop(timerT1Cookie)
+	a.out.remove(wire.TypeCookieEcho) // its answer came before it left: a collision
 	a.hs = handshake{}
 	a.errors = 0
 	for _, p := range a.paths.All {
@@ -192,7 +196,7 @@ func (a *Association) establish(now time.Time) {
 
 // handleStaleCookie begins the set-up anew and asks for a longer cookie life (RFC
 // 9260 §5.2.6, third alternative).
-func (a *Association) handleStaleCookie(now time.Time, info []byte) {
+func (a *Association) handleStaleCookie(now time.Time) {
 	if a.state != CookieEchoed {
 		a.drop("unexpected Stale Cookie")
 		return
@@ -201,13 +205,9 @@ func (a *Association) handleStaleCookie(now time.Time, info []byte) {
 		a.fail(ErrTimeout)
 		return
 	}
-	// What it was late by, plus the round trip and no more than a second.
-	late := time.Duration(0)
-	if len(info) >= 4 {
-		late = time.Duration(binary.BigEndian.Uint32(info)) * time.Microsecond
-	}
-	rtt := now.Sub(a.hs.echoedAt)
-	a.hs.preserve = uint32(min(max(late, rtt)+time.Second, time.Minute).Milliseconds())
+	// The round trip of the exchange, and no more than a second beyond it.
+	a.hs.preserve = uint32(min(now.Sub(a.hs.sentAt)+time.Second, time.Minute).Milliseconds())
+	a.hs.retries = 0
 	a.timers.stop(timerT1Cookie)
 	a.id.peerTag = 0
 	a.setState(CookieWait)

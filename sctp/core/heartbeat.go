@@ -3,6 +3,7 @@ package core
 import (
 	"encoding/binary"
 	"io"
+	"math/bits"
 	"time"
 
 	"github.com/rserpool/rserpool/sctp/core/internal/path"
@@ -23,20 +24,20 @@ func (a *Association) startHeartbeat(now time.Time, p *path.Path) {
 	a.planHeartbeat(now, p)
 }
 
-// planHeartbeat sets the time of the next HEARTBEAT: HB.interval plus the RTO with
-// a jitter of half of it (RFC 9260 §8.3).
-func (a *Association) planHeartbeat(now time.Time, p *path.Path) {
+// planHeartbeat sets the time of the next HEARTBEAT, if the path is idle since a
+// time: HB.interval plus the RTO with a jitter of half of it later (RFC 9260 §8.3).
+func (a *Association) planHeartbeat(since time.Time, p *path.Path) {
 	p.Heartbeat.At = time.Time{}
 	if p.State == path.Unconfirmed && p.Errors <= a.cfg.PathMaxRetrans {
-		p.Heartbeat.At = now.Add(p.RTO.Value()) // §5.4: one probe per RTO
+		p.Heartbeat.At = since.Add(p.RTO.Value()) // §5.4: one probe per RTO
 		return
 	}
 	if a.cfg.DisableHeartbeat {
 		return
 	}
 	rto := p.RTO.Value()
-	jitter := time.Duration(uint64(a.random32()) * uint64(rto) >> 32)
-	p.Heartbeat.At = now.Add(a.cfg.HeartbeatInterval + rto/2 + jitter)
+	jitter, _ := bits.Mul64(uint64(a.random32())<<32, uint64(rto)) // [0, rto)
+	p.Heartbeat.At = since.Add(a.cfg.HeartbeatInterval + rto/2 + time.Duration(jitter))
 	if p.Heartbeat.At.Before(p.Heartbeat.Expires) {
 		p.Heartbeat.At = p.Heartbeat.Expires // judge the pending one first
 	}
@@ -67,9 +68,8 @@ func (a *Association) onHeartbeatTimers(now time.Time, p *path.Path) {
 		h.At = time.Time{}
 		return
 	}
-	// Not idle: something that measures the path went out in this period.
-	if idle := now.Sub(p.LastData); p.State != path.Unconfirmed && !p.LastData.IsZero() && idle < a.cfg.HeartbeatInterval && p.Errors == 0 {
-		h.At = h.At.Add(a.cfg.HeartbeatInterval - idle)
+	if p.State != path.Unconfirmed && p.Errors == 0 && now.Sub(p.LastData) < a.cfg.HeartbeatInterval {
+		a.planHeartbeat(p.LastData, p) // not idle
 		return
 	}
 	a.sendHeartbeat(now, p)
@@ -106,11 +106,11 @@ func (a *Association) handleHeartbeat(p *path.Path, c wire.RawChunk) bool {
 	}
 	// The whole value is returned unchanged, whatever parameters it holds.
 	b := append(a.out.buffer(), c.Bytes()...)
-	b[0] = byte(wire.TypeHeartbeatAck)
+	b[0], b[1] = byte(wire.TypeHeartbeatAck), 0 // type and flags
 	for len(b)&3 != 0 {
 		b = append(b, 0)
 	}
-	a.out.control(p, b)
+	a.out.control(p, b) // verified or not: that is how the peer verifies us (§5.4)
 	return true
 }
 
@@ -121,8 +121,8 @@ func (a *Association) handleHeartbeatAck(now time.Time, c wire.RawChunk) bool {
 		a.drop("malformed HEARTBEAT ACK")
 		return true
 	}
-	id := int(binary.BigEndian.Uint32(a.hb.Info[8:]))
-	if id >= len(a.paths.All) {
+	id := binary.BigEndian.Uint32(a.hb.Info[8:])
+	if id >= uint32(len(a.paths.All)) {
 		a.drop("HEARTBEAT ACK for no path")
 		return true
 	}

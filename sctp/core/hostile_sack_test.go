@@ -22,6 +22,10 @@ func sending(t testing.TB, n, size int, change func(*core.Config)) (*victim, wir
 	return v, v.b.firstTSN
 }
 
+// chunk100 is what 100 bytes take of the congestion window: with the header of
+// the DATA chunk (RFC 9260 §7.2).
+const chunk100 = 116
+
 func (v *victim) cwnd() int { return v.as.Paths()[0].Cwnd }
 
 func TestK1OptimisticAck(t *testing.T) { // RFC 5062 §5.3
@@ -39,9 +43,9 @@ func TestK1ShutdownAcksTheFuture(t *testing.T) { // E1
 func TestK2OldSackIsDropped(t *testing.T) { // RFC 9260 §6.2.1 D i
 	v, first := sending(t, 3, 100, nil)
 	v.inject(v.as.LocalTag(), &wire.Sack{CumTSN: first + 1, ARwnd: 1 << 20})
-	require.Equal(t, 100, v.as.Paths()[0].InFlight)
+	require.Equal(t, chunk100, v.as.Paths()[0].InFlight)
 	v.inject(v.as.LocalTag(), &wire.Sack{CumTSN: first, ARwnd: 0})
-	require.Equal(t, 100, v.as.Paths()[0].InFlight)
+	require.Equal(t, chunk100, v.as.Paths()[0].InFlight)
 	require.NoError(t, v.as.Send(v.w.now, &core.Outgoing{}, []byte("x")))
 	v.out = nil
 	v.b.drain(v.as)
@@ -55,7 +59,7 @@ func TestK3CountsBeyondTheChunk(t *testing.T) {
 		bad := append([]byte(nil), s...)
 		bad[at+1] = 7
 		v.inject(v.as.LocalTag(), rawChunk(bad))
-		require.Equal(t, 300, v.as.Paths()[0].InFlight)
+		require.Equal(t, 3*chunk100, v.as.Paths()[0].InFlight)
 	}
 }
 
@@ -71,11 +75,11 @@ func TestK4AbsurdGapBlocks(t *testing.T) {
 	} {
 		v.inject(v.as.LocalTag(), &wire.Sack{CumTSN: first - 1, ARwnd: 1 << 20, Gaps: gaps})
 		require.Equal(t, core.Established, v.as.State())
-		require.Equal(t, 400, v.as.Paths()[0].InFlight, "%v", gaps)
+		require.Equal(t, 4*chunk100, v.as.Paths()[0].InFlight, "%v", gaps)
 	}
-	// Overlapping: the first counts, the second does not.
+	// Overlapping: what the second covers besides counts.
 	v.inject(v.as.LocalTag(), &wire.Sack{CumTSN: first - 1, ARwnd: 1 << 20, Gaps: []wire.GapBlock{{Start: 2, End: 3}, {Start: 3, End: 4}}})
-	require.Equal(t, 200, v.as.Paths()[0].InFlight)
+	require.Equal(t, chunk100, v.as.Paths()[0].InFlight)
 	many := make([]wire.GapBlock, 16000)
 	for i := range many {
 		many[i] = wire.GapBlock{Start: uint16(i*4 + 1), End: uint16(i*4 + 2)}
@@ -87,9 +91,9 @@ func TestK4AbsurdGapBlocks(t *testing.T) {
 func TestK7Reneging(t *testing.T) { // RFC 9260 §6.2.1 D iii
 	v, first := sending(t, 4, 100, nil)
 	v.inject(v.as.LocalTag(), &wire.Sack{CumTSN: first, ARwnd: 1 << 20, Gaps: []wire.GapBlock{{Start: 2, End: 3}}})
-	require.Equal(t, 100, v.as.Paths()[0].InFlight)
+	require.Equal(t, chunk100, v.as.Paths()[0].InFlight)
 	v.inject(v.as.LocalTag(), &wire.Sack{CumTSN: first, ARwnd: 1 << 20})
-	require.Equal(t, 300, v.as.Paths()[0].InFlight, "in flight again")
+	require.Equal(t, 3*chunk100, v.as.Paths()[0].InFlight, "in flight again")
 	v.out = nil
 	v.w.run(2 * time.Second)
 	require.NotEmpty(t, v.out, "and sent again")

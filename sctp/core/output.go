@@ -2,6 +2,7 @@ package core
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/rserpool/rserpool/sctp/core/internal/path"
 	"github.com/rserpool/rserpool/sctp/wire"
@@ -32,10 +33,45 @@ type packet struct {
 	remote netip.AddrPort
 }
 
+// control queues a chunk for a path, or for the current one if that path must not
+// carry it: nothing but heartbeats goes to an address that is not verified yet
+// (RFC 9260 §5.4).
+func (a *Association) control(to *path.Path, chunk []byte) {
+	if to == nil || to.State == path.Unconfirmed {
+		to = a.paths.Current()
+	}
+	a.out.control(to, chunk)
+}
+
+// replace is control for a chunk of which one per packet is enough: it takes the
+// place of those of its type, or of another type, that wait already.
+func (a *Association) replace(to *path.Path, chunk []byte, old ...wire.ChunkType) {
+	a.out.remove(append(old, wire.ChunkType(chunk[0]))...)
+	a.control(to, chunk)
+}
+
 // control queues a chunk.
 func (o *output) control(to *path.Path, chunk []byte) {
 	if len(o.chunks) < maxControl {
 		o.chunks = append(o.chunks, control{bytes: chunk, to: to})
+	}
+}
+
+// remove drops the chunks of these types that wait.
+func (o *output) remove(types ...wire.ChunkType) {
+	o.chunks = slices.DeleteFunc(o.chunks, func(c control) bool {
+		return slices.Contains(types, wire.ChunkType(c.bytes[0]))
+	})
+}
+
+// bundle queues a chunk that may only travel behind one of type with, which waits
+// as well; it is dropped if there is none or it does not fit.
+func (o *output) bundle(with wire.ChunkType, chunk []byte) {
+	for _, c := range o.chunks {
+		if wire.ChunkType(c.bytes[0]) == with && wire.HeaderLen+len(c.bytes)+len(chunk) <= c.to.Size {
+			o.control(c.to, chunk)
+			return
+		}
 	}
 }
 
@@ -66,7 +102,7 @@ func (o *output) popPacket() (packet, bool) {
 	return p, true
 }
 
-// drop removes the first n control chunks for path to, keeping the others' order.
+// recycle keeps the buffer of a chunk that was sent for another one.
 func (o *output) recycle(b []byte) {
 	if len(o.free) < 4 && cap(b) <= 2048 {
 		o.free = append(o.free, b)

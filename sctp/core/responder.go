@@ -2,10 +2,12 @@ package core
 
 import (
 	"io"
+	"math"
 	"net/netip"
 	"slices"
 	"time"
 
+	"github.com/rserpool/rserpool/internal/tlv"
 	"github.com/rserpool/rserpool/sctp/core/internal/path"
 	"github.com/rserpool/rserpool/sctp/wire"
 )
@@ -56,6 +58,8 @@ func (r *Responder) HandlePacket(now time.Time, in Inbound, pkt wire.Packet, l *
 		return Transmit{}, nil
 	case first.Type() == wire.TypeInit: // rule 3
 		return r.handleInit(now, in, pkt, l, buf), nil
+	case pkt.VTag == 0: // §8.5.1 A: it may hold nothing but an INIT
+		return Transmit{}, nil
 	case first.Type() == wire.TypeCookieEcho: // rule 4
 		return r.handleCookieEcho(now, in, pkt, l, buf)
 	case hasChunk(pkt, wire.TypeInit): // bundled: §6.10
@@ -113,25 +117,49 @@ func unicast(a netip.Addr) bool {
 
 // verdict is what a check of an INIT or INIT ACK says: abort with code, or go on.
 type verdict struct {
-	discard bool
+	discard bool // the tag is 0
 	abort   bool
+	keep    bool // the association that the chunk is for must not change
 	code    wire.CauseCode
 	info    []byte
 }
 
-// checkInit applies the rules for the fixed fields and the host name parameter
-// (RFC 9260 §3.3.2, §3.3.3, §5.1.2 B).
-func checkInit(i *wire.Init) verdict {
+// minWindow is the least that a_rwnd may be in an INIT or INIT ACK.
+const minWindow = 1500
+
+// checkInit applies the rules for the fixed fields and the host name parameter of
+// c, decoded into i (RFC 9260 §3.3.2, §3.3.3, §5.1.2 B).
+func checkInit(c wire.RawChunk, i *wire.Init) verdict {
 	switch {
 	case i.InitiateTag == 0:
 		return verdict{discard: true}
-	case i.ARwnd < 1500, i.OutStreams == 0, i.InStreams == 0:
+	case i.ARwnd < minWindow:
+		return verdict{abort: true, keep: true, code: wire.CauseInvalidParam}
+	case i.OutStreams == 0, i.InStreams == 0:
 		return verdict{abort: true, code: wire.CauseInvalidParam}
 	case i.HostName:
-		return verdict{abort: true, code: wire.CauseUnresolvableAddr}
+		return verdict{abort: true, code: wire.CauseUnresolvableAddr, info: hostName(c)}
 	}
 	return verdict{}
 }
+
+// maxHostName bounds what is quoted of a host name, which has at most 255 bytes.
+const maxHostName = 260
+
+// hostName is the Host Name Address parameter of an INIT or INIT ACK.
+func hostName(c wire.RawChunk) []byte {
+	r := tlv.NewReader(c.Value())
+	r.Bytes(initFields)
+	for p, ok := r.Next(); ok; p, ok = r.Next() {
+		if wire.ParamType(p.Type) == wire.ParamHostName && len(p.Whole) <= maxHostName {
+			return p.Whole
+		}
+	}
+	return nil
+}
+
+// initFields is the size of the fixed fields of an INIT.
+const initFields = 16
 
 // handleInit answers an INIT with an INIT ACK that carries all state in its
 // cookie (RFC 9260 §5.1 B).
@@ -143,7 +171,7 @@ func (r *Responder) handleInit(now time.Time, in Inbound, pkt wire.Packet, l *Li
 	if err := i.Decode(pkt.First()); err != nil {
 		return Transmit{}
 	}
-	switch v := checkInit(&i); {
+	switch v := checkInit(pkt.First(), &i); {
 	case v.discard:
 		return Transmit{}
 	case v.abort:
@@ -155,7 +183,7 @@ func (r *Responder) handleInit(now time.Time, in Inbound, pkt wire.Packet, l *Li
 	own := wire.Init{
 		Ack:         true,
 		InitiateTag: wire.VTag(random32(r.rand)),
-		ARwnd:       uint32(max(l.Config.RecvBuffer, minRecvBuffer)),
+		ARwnd:       uint32(l.Config.recvBuffer()),
 		OutStreams:  max(l.Config.OutStreams, 1),
 		InStreams:   max(l.Config.MaxInStreams, 1),
 		InitialTSN:  wire.TSN(random32(r.rand)),
@@ -247,13 +275,15 @@ func (r *Responder) handleCookieEcho(now time.Time, in Inbound, pkt wire.Packet,
 	if late := now.Sub(c.created) - c.life; late > 0 {
 		return staleAnswer(in, pkt, c.peerTag, late, buf), nil
 	}
-	if l == nil {
-		return Transmit{}, nil // the listener is gone since the INIT
+	if l == nil { // the listener is gone since the INIT: §5.1
+		abort := wire.Abort{}
+		return answer(in, pkt, c.peerTag, buf, abort.AppendTo), nil
 	}
 	a := newAssociation(l.Config.normalized(), r, identity{localPort: c.localPort, peerPort: c.peerPort, localAddrs: l.LocalAddrs})
 	a.adopt(c, in)
+	now = a.read(now)
 	a.establish(now)
-	a.out.control(a.paths.Primary(), (&wire.CookieAck{}).AppendTo(nil))
+	a.sendCookieAck(in)
 	a.stats.PacketsIn++
 	a.touch(now)
 	if p := a.paths.Find(in.Remote.Addr()); p != nil {
@@ -262,10 +292,10 @@ func (r *Responder) handleCookieEcho(now time.Time, in Inbound, pkt wire.Packet,
 	return Transmit{}, a
 }
 
-// staleAnswer tells how much too late a cookie came, in microseconds (RFC 9260
-// §3.3.10.3).
+// staleAnswer tells how much too late a cookie came, rounded up in microseconds
+// (RFC 9260 §3.3.10.3).
 func staleAnswer(in Inbound, pkt wire.Packet, tag wire.VTag, late time.Duration, buf []byte) Transmit {
-	us := uint32(min(late.Microseconds(), 1<<32-1))
+	us := uint32(min((late-1).Microseconds()+1, math.MaxUint32))
 	e := wire.OperationError{Causes: wire.AppendStaleCookie(nil, us)}
 	return answer(in, pkt, tag, buf, e.AppendTo)
 }
@@ -276,7 +306,7 @@ func (a *Association) adopt(c *cookie, in Inbound) {
 	a.id.outStreams, a.id.inStreams = int(c.outStreams), int(c.inStreams)
 	a.id.localInitTSN = c.localTSN
 	a.tx.out.Init(c.localTSN)
-	a.tx.peerRwnd = int(c.peerRwnd)
+	a.tx.peerRwnd = window(c.peerRwnd)
 	a.rx.tsn.Init(c.peerTSN.Add(^uint32(0)))
 	a.paths = path.Set{}
 	pc := a.cfg.path()

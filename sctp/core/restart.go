@@ -1,11 +1,11 @@
 package core
 
 import (
+	"encoding/binary"
 	"net/netip"
-	"slices"
 	"time"
 
-	"github.com/rserpool/rserpool/internal/tlv"
+	"github.com/rserpool/rserpool/sctp/core/internal/path"
 	"github.com/rserpool/rserpool/sctp/wire"
 )
 
@@ -19,7 +19,7 @@ func (a *Association) handleInit(now time.Time, in Inbound, pkt wire.Packet) {
 		a.drop("malformed INIT")
 		return
 	}
-	switch v := checkInit(&i); {
+	switch v := checkInit(c, &i); {
 	case v.discard:
 		a.drop("INIT with tag 0")
 		return
@@ -27,13 +27,23 @@ func (a *Association) handleInit(now time.Time, in Inbound, pkt wire.Packet) {
 		a.replyPacket(abortAnswer(in, pkt, i.InitiateTag, nil, v.code, v.info))
 		return
 	}
-	if a.state == ShutdownAckSent { // §9.2: the SHUTDOWN COMPLETE may be lost
-		a.sendShutdownAck(now, a.paths.Current())
+	p := a.paths.Find(in.Remote.Addr())
+	switch {
+	case a.state == ShutdownAckSent: // §9.2: the SHUTDOWN COMPLETE may be lost
+		a.repeatShutdownAck(a.paths.Current())
+		return
+	case p == nil && a.state == CookieWait:
+		a.drop("INIT from an address that was not called") // §5.2.1 rule 1
+		return
+	case p != nil && p.Remote.Port() != in.Remote.Port():
+		// draft-tuexen-tsvwg-sctp-udp-encaps-cons §4 rule 7: whoever shares the
+		// peer's address must not take its place.
+		a.replyPacket(abortAnswer(in, pkt, i.InitiateTag, nil, wire.CauseRestartNewEncapsPort, ports(p.Remote, in.Remote)))
 		return
 	}
 	if a.state != CookieWait {
 		if added := a.addedAddrs(in.Remote, i.Addrs); len(added) > 0 {
-			a.replyPacket(abortAnswer(in, pkt, i.InitiateTag, nil, wire.CauseRestartNewAddrs, addrParams(added)))
+			a.replyPacket(abortAnswer(in, pkt, i.InitiateTag, nil, wire.CauseRestartNewAddrs, wire.AppendAddrs(nil, added...)))
 			return
 		}
 	}
@@ -61,6 +71,11 @@ func (a *Association) handleInit(now time.Time, in Inbound, pkt wire.Packet) {
 	a.replyPacket(a.resp.initAck(in, pkt, &i, &own, &k, nil))
 }
 
+// ports is the current and the new UDP port of a peer, as an error cause tells.
+func ports(now, then netip.AddrPort) []byte {
+	return binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint16(nil, now.Port()), then.Port())
+}
+
 // replyPacket queues a packet built by the responder's functions.
 func (a *Association) replyPacket(t Transmit) {
 	a.out.packet(t.Local, t.Remote, t.Data)
@@ -75,19 +90,6 @@ func (a *Association) addedAddrs(source netip.AddrPort, addrs []netip.Addr) []ne
 		}
 	}
 	return added
-}
-
-// addrParams encodes addresses as IPv4 and IPv6 Address parameters.
-func addrParams(addrs []netip.Addr) []byte {
-	var b []byte
-	for _, a := range addrs {
-		t := wire.ParamIPv6
-		if a.Is4() {
-			t = wire.ParamIPv4
-		}
-		b = tlv.Append(b, uint16(t), a.AsSlice())
-	}
-	return b
 }
 
 // handleCookieEcho decides what a COOKIE ECHO means for this association (RFC 9260
@@ -127,9 +129,9 @@ func (a *Association) handleCookieEcho(now time.Time, in Inbound, pkt wire.Packe
 func (a *Association) restart(now time.Time, in Inbound, c *cookie) bool {
 	if a.state == ShutdownAckSent {
 		// Not before this association has ended.
-		a.sendShutdownAck(now, a.paths.Current())
+		a.repeatShutdownAck(a.paths.Current())
 		e := wire.OperationError{Causes: wire.AppendCause(nil, wire.CauseCookieWhileShutdown)}
-		a.out.control(a.paths.Current(), e.AppendTo(nil))
+		a.replace(a.paths.Current(), e.AppendTo(nil))
 		return false
 	}
 	if added := a.addedAddrs(c.peers[0], addrsOf(c.peers[1:])); len(added) > 0 {
@@ -143,7 +145,7 @@ func (a *Association) restart(now time.Time, in Inbound, c *cookie) bool {
 	inbox := a.rx.inbox
 	inbox.Restart()
 	a.rx = receiver{inbox: inbox, advertised: a.cfg.RecvBuffer}
-	a.shut = shutdown{}
+	a.shut, a.hs = shutdown{}, handshake{}
 	a.adopt(c, in)
 	a.errors = 0
 	for _, p := range a.paths.All {
@@ -155,8 +157,21 @@ func (a *Association) restart(now time.Time, in Inbound, c *cookie) bool {
 		a.tx.blocked = false
 		a.ev.push(Event{Kind: EventWritable})
 	}
-	a.out.control(a.paths.Find(in.Remote.Addr()), (&wire.CookieAck{}).AppendTo(nil))
+	a.sendCookieAck(in)
 	return true
+}
+
+// sendCookieAck acknowledges a cookie. COOKIE ACK comes first in its packet
+// (§5.1.5 step 6).
+func (a *Association) sendCookieAck(in Inbound) {
+	waiting := a.out.chunks
+	a.out.chunks = nil
+	a.control(a.paths.Find(in.Remote.Addr()), (&wire.CookieAck{}).AppendTo(nil))
+	for _, c := range waiting {
+		if t := wire.ChunkType(c.bytes[0]); t != wire.TypeCookieAck && t != wire.TypeCookieEcho {
+			a.out.control(c.to, c.bytes)
+		}
+	}
 }
 
 func addrsOf(ap []netip.AddrPort) []netip.Addr {
@@ -171,9 +186,16 @@ func addrsOf(ap []netip.AddrPort) []netip.Addr {
 // final tag.
 func (a *Association) collide(now time.Time, in Inbound, c *cookie) bool {
 	if a.state.setup() {
-		primary := a.paths.Primary().Remote.Addr()
+		old := a.paths
+		a.out.chunks = nil // they belong to the old paths
 		a.adopt(c, in)
-		if p := a.paths.Find(primary); p != nil && p.Usable() {
+		for _, p := range a.paths.All {
+			// §5.4 rule 1: what our user named is verified.
+			if q := old.Find(p.Remote.Addr()); q != nil && q.State == path.Active {
+				p.State = path.Active
+			}
+		}
+		if p := a.paths.Find(old.Primary().Remote.Addr()); p != nil && p.Usable() {
 			a.paths.SetPrimary(p.ID)
 		}
 	} else {
@@ -189,10 +211,5 @@ func (a *Association) confirmCookie(now time.Time, in Inbound) {
 	if a.state.setup() {
 		a.establish(now)
 	}
-	p := a.paths.Find(in.Remote.Addr())
-	if p == nil {
-		return
-	}
-	// COOKIE ACK comes first in its packet (§5.1.5 step 6).
-	a.out.chunks = slices.Insert(a.out.chunks, 0, control{bytes: (&wire.CookieAck{}).AppendTo(nil), to: p})
+	a.sendCookieAck(in)
 }

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"math"
 	"time"
 
 	"github.com/rserpool/rserpool/sctp/congestion"
@@ -10,14 +11,14 @@ import (
 )
 
 // handleSack takes one SACK (RFC 9260 §6.2.1).
-func (a *Association) handleSack(now time.Time, _ *path.Path, c wire.RawChunk) bool {
+func (a *Association) handleSack(now time.Time, c wire.RawChunk) bool {
 	s := &a.sack
 	if s.Decode(c) != nil {
 		a.drop("malformed SACK")
 		return true
 	}
-	if a.state.setup() {
-		a.drop("SACK during set-up")
+	if !a.state.sendsData() { // §6
+		a.drop("SACK in a state without data to acknowledge")
 		return true
 	}
 	a.stats.SacksIn++
@@ -29,8 +30,8 @@ func (a *Association) handleSack(now time.Time, _ *path.Path, c wire.RawChunk) b
 		a.protocolViolation(now, "SACK acknowledges a TSN never sent")
 		return false
 	}
-	a.applySack(now, s.CumTSN, s.Gaps, int64(s.ARwnd))
-	return a.state != Closed
+	a.applySack(now, s.CumTSN, s.Gaps, window(s.ARwnd))
+	return true
 }
 
 // ackedTSN says whether cum, which is not old, is a TSN that was sent or the one
@@ -39,12 +40,15 @@ func (a *Association) ackedTSN(cum wire.TSN) bool {
 	return cum == a.tx.out.CumAck() || a.tx.out.Sent(cum)
 }
 
+// window is an a_rwnd as a number of bytes that an int of 32 bits can reckon with.
+func window(rwnd uint32) int { return int(min(rwnd, math.MaxInt32/2)) }
+
 // applySack applies an acknowledgement: cum is valid, rwnd is -1 if the chunk (a
 // SHUTDOWN) does not tell it.
-func (a *Association) applySack(now time.Time, cum wire.TSN, gaps []wire.GapBlock, rwnd int64) {
+func (a *Association) applySack(now time.Time, cum wire.TSN, gaps []wire.GapBlock, rwnd int) {
 	t := &a.tx
 	for _, p := range a.paths.All {
-		p.Acked, p.OldestAcked, p.LossSeen = 0, false, false
+		p.Acked, p.RTT, p.OldestAcked, p.LossSeen = 0, 0, false, false
 	}
 	flight := a.flights()
 	var acked tx.Acked
@@ -55,20 +59,23 @@ func (a *Association) applySack(now time.Time, cum wire.TSN, gaps []wire.GapBloc
 	a.measure(now, cum)
 	inRecovery := t.recovery
 	if t.recovery && !t.out.CumAck().Less(t.exit) {
-		t.recovery = false
+		t.recovery = false // D iv
 	}
 	if acked.Any() {
-		a.errors = 0
+		a.errors = 0 // §8.1
 	}
 	for i, p := range a.paths.All {
-		a.settlePath(now, p, &acked, flight[i], inRecovery)
+		a.growWindow(now, p, &acked, flight[i], inRecovery)
 	}
-	if marked := t.out.CountMisses(&acked, inRecovery, gaps); marked > 0 {
+	if marked := t.out.CountMisses(&acked, inRecovery); marked > 0 {
 		a.fastRetransmit(now, marked)
 	}
+	for _, p := range a.paths.All {
+		a.settleT3(now, p)
+	}
 	if rwnd >= 0 {
-		t.peerRwnd = int(max(0, rwnd-int64(t.out.InFlight())))
-		a.windowChanged(int(rwnd))
+		t.peerRwnd = max(0, rwnd-t.out.InFlight()) // D ii
+		a.windowChanged(rwnd)
 	}
 	if acked.CumAdvanced {
 		a.released(now)
@@ -77,63 +84,55 @@ func (a *Association) applySack(now time.Time, cum wire.TSN, gaps []wire.GapBloc
 
 // flights is the flight size of each path before the acknowledgement counts; no
 // allocation for the usual few paths.
-func (a *Association) flights() [maxPaths]int {
-	var f [maxPaths]int
+func (a *Association) flights() [path.MaxPaths]int {
+	var f [path.MaxPaths]int
 	for i, p := range a.paths.All {
 		f[i] = p.InFlight
 	}
 	return f
 }
 
-// maxPaths bounds the paths of an association: those the user named and those the
-// peer listed.
-const maxPaths = 2 * maxPeerAddrs
-
 // measure completes round-trip measurements (RFC 9260 §6.3.1).
 func (a *Association) measure(now time.Time, cum wire.TSN) {
 	for _, p := range a.paths.All {
 		if p.Timing && (p.TimedTSN.LessEq(cum) || p.Acked > 0 && a.tx.out.Acknowledged(p.TimedTSN)) {
-			p.Timing = false
-			p.RTO.Measure(now.Sub(p.TimedAt))
+			p.Measured(now)
 		}
 	}
 }
 
-// settlePath applies a SACK's effect on one path: error counters, window, T3-rtx.
-func (a *Association) settlePath(now time.Time, p *path.Path, acked *tx.Acked, flight int, inRecovery bool) {
-	restart := a.tx.out.Settle(p)
+// growWindow applies what was newly acknowledged on a path to its error counter
+// and its congestion window. The rules for growing come before those for a loss
+// (RFC 9260 §7.2.4).
+func (a *Association) growWindow(now time.Time, p *path.Path, acked *tx.Acked, flight int, inRecovery bool) {
 	if p.Acked == 0 {
-		if p.InFlight == 0 {
-			p.StopT3()
-		}
 		return
 	}
 	a.pathAnswered(p)
+	p.Alone = false
 	before := p.CC.Window()
 	p.CC.OnAck(congestion.AckEvent{
 		Now: now, Bytes: p.Acked, CumAdvanced: acked.CumAdvanced,
-		CwndLimited: p.Full || flight >= before, InRecovery: inRecovery,
-		RTT: p.RTO.SRTT(), InFlight: flight, FlightEmpty: a.tx.out.Len() == 0,
+		CwndLimited: p.Limited || flight >= before, InRecovery: inRecovery,
+		RTT: p.RTT, InFlight: flight, FlightEmpty: a.tx.out.Len() == 0,
 	})
 	if w := p.CC.Window(); w != before && a.cfg.Trace.CwndChange != nil {
 		a.cfg.Trace.CwndChange(p.Remote, w)
 	}
-	p.Full = false
-	p.Burst = a.burst(p) + p.Acked
-	switch {
-	case p.InFlight == 0:
-		p.StopT3()
-	case restart:
-		p.RestartT3(now)
-	}
+	p.Burst -= p.Acked // §6.1 D: what was acknowledged may be replaced
 }
 
-// burst is Max.Burst in bytes (RFC 9260 §6.1 D).
-func (a *Association) burst(p *path.Path) int {
-	if a.cfg.MaxBurst <= 0 {
-		return 1 << 30
+// settleT3 stops or restarts T3-rtx of a path (RFC 9260 §6.3.2).
+func (a *Association) settleT3(now time.Time, p *path.Path) {
+	a.tx.out.Settle(p)
+	switch {
+	case p.InFlight == 0:
+		p.StopT3() // R2
+	case p.OldestAcked:
+		p.RestartT3(now) // R3
+	default:
+		p.StartT3(now) // R4: what was reneged on is in flight again
 	}
-	return a.cfg.MaxBurst * p.PMDCS()
 }
 
 // fastRetransmit acts on chunks reported missing three times (RFC 9260 §7.2.4).
@@ -153,10 +152,15 @@ func (a *Association) fastRetransmit(now time.Time, marked int) {
 	t.force = true
 }
 
-// windowChanged looks after zero window probing (RFC 9260 §6.1 A).
+// windowChanged looks after zero window probing (RFC 9260 §6.1 A). The window
+// counts as closed if it is too small for the next chunk.
 func (a *Association) windowChanged(rwnd int) {
 	t := &a.tx
-	if rwnd < t.out.EarliestLen() || rwnd == 0 {
+	next := t.out.EarliestLen()
+	if m := t.queue.Front(); next == 0 && m != nil {
+		next = a.fragmentSize(m)
+	}
+	if rwnd < max(next, 1) {
 		// The peer answers: its closed window is no failure, however often the
 		// probes, or what was on its way when it closed, are refused.
 		t.probing = true
@@ -173,8 +177,10 @@ func (a *Association) windowChanged(rwnd int) {
 	}
 	t.probing = false
 	a.timers.stop(timerProbe)
-	// What was refused for lack of room need not wait for its timer, which has
-	// backed off.
+	for _, p := range a.paths.All {
+		p.RTO.Restore() // it was the probes that backed off, not the path
+	}
+	// What was refused for lack of room need not wait for its timer.
 	if t.out.Refused(rwnd) {
 		t.force = true
 	}
@@ -191,6 +197,7 @@ func (a *Association) released(now time.Time) {
 		t.dirty = false
 		a.ev.push(Event{Kind: EventAllAcked})
 	}
+	a.guardShutdown(now)
 	a.advanceShutdown(now)
 }
 
@@ -205,9 +212,12 @@ func (a *Association) onT3(now time.Time, p *path.Path) {
 	if a.cfg.Trace.T3Expired != nil {
 		a.cfg.Trace.T3Expired(p.Remote)
 	}
-	p.CC.OnTimeout(now) // E1
-	p.RTO.Backoff()     // E2
+	if !t.probing || t.out.Len() > 1 { // §6.1 A: probing does not affect cwnd
+		p.CC.OnTimeout(now) // E1
+	}
+	p.RTO.Backoff() // E2
 	p.Timing = false
+	p.Alone = true
 	before := t.out.InFlight()
 	t.out.MarkPathLost(p)                   // E3
 	t.peerRwnd += before - t.out.InFlight() // §6.2.1 C

@@ -25,10 +25,19 @@ func (a *Association) Shutdown(now time.Time) error {
 		return nil // already under way (§9.2: ULP requests are ignored)
 	}
 	a.setState(ShutdownPending)
-	// RFC 9260 §9.2: the guard is five times RTO.Max, for the whole sequence.
-	a.timers.set(timerT5Guard, now.Add(5*a.cfg.RTOMax))
+	a.guardShutdown(now)
 	a.advanceShutdown(now)
 	return nil
+}
+
+// guardShutdown starts T5-shutdown-guard, five times RTO.Max (RFC 9260 §9.2). The
+// standard has it bound the time from the SHUTDOWN on. Here it also bounds how
+// long data may be on its way before that without any progress, on either side:
+// a peer whose window stays closed answers and so never counts as unreachable.
+func (a *Association) guardShutdown(now time.Time) {
+	if a.state == ShutdownPending || a.state == ShutdownReceived {
+		a.timers.set(timerT5Guard, now.Add(5*a.cfg.RTOMax))
+	}
 }
 
 // advanceShutdown sends SHUTDOWN or SHUTDOWN ACK once all data is acknowledged.
@@ -40,25 +49,38 @@ func (a *Association) advanceShutdown(now time.Time) {
 	case ShutdownPending:
 		a.setState(ShutdownSent)
 		a.shut.retries = 0
+		a.stopHeartbeats() // §8.3
 		a.sendShutdown(now)
 	case ShutdownReceived:
-		a.setState(ShutdownAckSent)
-		a.shut.retries = 0
-		a.sendShutdownAck(now, a.paths.Current())
+		a.beginShutdownAck(now, a.paths.Current())
 	}
 }
 
+// beginShutdownAck enters SHUTDOWN-ACK-SENT.
+func (a *Association) beginShutdownAck(now time.Time, p *path.Path) {
+	a.setState(ShutdownAckSent)
+	a.shut.retries = 0
+	a.stopHeartbeats() // §8.3
+	a.sendShutdownAck(now, p)
+}
+
+// sendShutdown sends SHUTDOWN and starts T2-shutdown.
 func (a *Association) sendShutdown(now time.Time) {
 	p := a.paths.Current()
-	a.stopHeartbeats()
-	a.out.control(p, (&wire.Shutdown{CumTSN: a.rx.tsn.Cum()}).AppendTo(a.out.buffer()))
+	a.replace(p, (&wire.Shutdown{CumTSN: a.rx.tsn.Cum()}).AppendTo(a.out.buffer()))
 	a.timers.set(timerT2Shutdown, now.Add(p.RTO.Value()))
 }
 
+// sendShutdownAck sends SHUTDOWN ACK and starts T2-shutdown.
 func (a *Association) sendShutdownAck(now time.Time, p *path.Path) {
-	a.stopHeartbeats()
-	a.out.control(p, (&wire.ShutdownAck{}).AppendTo(a.out.buffer()))
+	a.repeatShutdownAck(p)
 	a.timers.set(timerT2Shutdown, now.Add(p.RTO.Value()))
+}
+
+// repeatShutdownAck answers what anybody can send: it does not touch the timer,
+// which somebody could otherwise keep from ever expiring.
+func (a *Association) repeatShutdownAck(p *path.Path) {
+	a.replace(p, (&wire.ShutdownAck{}).AppendTo(a.out.buffer()), wire.TypeShutdown)
 }
 
 // onT2Shutdown repeats SHUTDOWN or SHUTDOWN ACK (§9.2), to another address if
@@ -97,11 +119,7 @@ func (a *Association) handleShutdown(now time.Time, p *path.Path, c wire.RawChun
 	state := a.state
 	if state == Established || state == ShutdownPending {
 		a.setState(ShutdownReceived)
-		// §9.2 asks for a guard only of the side that began; bounding this one as
-		// well ends an association whose peer stalls (T5).
-		if !a.timers.running(timerT5Guard) {
-			a.timers.set(timerT5Guard, now.Add(5*a.cfg.RTOMax))
-		}
+		a.guardShutdown(now)
 		a.ev.push(Event{Kind: EventPeerShutdown})
 	}
 	if !old {
@@ -109,9 +127,7 @@ func (a *Association) handleShutdown(now time.Time, p *path.Path, c wire.RawChun
 	}
 	switch state {
 	case ShutdownSent: // both at once
-		a.setState(ShutdownAckSent)
-		a.shut.retries = 0
-		a.sendShutdownAck(now, p)
+		a.beginShutdownAck(now, p)
 	case ShutdownAckSent:
 		a.sendShutdownAck(now, p)
 	default:

@@ -56,11 +56,39 @@ func (a *Association) NextTimeout() (time.Time, bool) {
 	return next, !next.IsZero()
 }
 
+// maxSkew is how far time may run backwards between inputs without the clock
+// having been set: callers read the clock before they take their lock.
+const maxSkew = time.Second
+
+// read takes the time of an input. Should the clock have been set back, all
+// deadlines move along, or nothing would happen until it has caught up.
+func (a *Association) read(now time.Time) time.Time {
+	back := a.now.Sub(now)
+	switch {
+	case back <= 0 || a.now.IsZero():
+	case back < maxSkew:
+		return a.now
+	default:
+		for id := range a.timers.at {
+			if a.timers.running(timerID(id)) {
+				a.timers.at[id] = a.timers.at[id].Add(-back)
+			}
+		}
+		for _, p := range a.paths.All {
+			p.Shift(-back)
+		}
+		a.lastUse, a.hs.sentAt = a.lastUse.Add(-back), a.hs.sentAt.Add(-back)
+	}
+	a.now = now
+	return now
+}
+
 // HandleTimeout does what is due at now. Calling it early does no harm.
 func (a *Association) HandleTimeout(now time.Time) {
 	if a.state == Closed {
 		return
 	}
+	now = a.read(now)
 	if a.timers.expired(timerT1Init, now) {
 		a.onT1Init(now)
 	}
@@ -112,6 +140,6 @@ func (a *Association) trim(now time.Time) {
 	a.tx.queue.Trim()
 	a.tx.out.Trim()
 	a.rx.inbox.Trim()
-	a.rx.gaps = nil
+	a.rx.tsn.Trim()
 	a.sack.Gaps, a.sack.Dups = nil, nil
 }

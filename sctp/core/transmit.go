@@ -4,17 +4,15 @@ import (
 	"time"
 
 	"github.com/rserpool/rserpool/sctp/core/internal/path"
-	"github.com/rserpool/rserpool/sctp/core/internal/tx"
 	"github.com/rserpool/rserpool/sctp/wire"
 )
-
-// minFragment is the smallest piece of a long message that is worth the rest of a
-// packet.
-const minFragment = 64
 
 // gsoShare is how full the first packet of a run must be, in sixteenths of the
 // path's packet size, so that the others are built to its size.
 const gsoShare = 14
+
+// sackLen is the size of a SACK without Gap Ack Blocks and duplicates.
+const sackLen = 16
 
 // PollTransmit builds the next packets for one destination in buf[:0]: one, or up
 // to maxSegments of equal size. It returns false when nothing may be sent now. buf
@@ -27,9 +25,13 @@ func (a *Association) PollTransmit(now time.Time, buf []byte, maxSegments int) (
 	if a.state == Closed || a.state == CookieWait {
 		return Transmit{}, false
 	}
+	now = a.read(now)
 	b := buf[:0]
 	p, size := a.firstPacket(now, &b)
 	if p == nil {
+		for _, p := range a.paths.All {
+			p.Burst = 0 // Max.Burst counts from one occasion to send to the next
+		}
 		return Transmit{}, false
 	}
 	a.stats.PacketsOut++
@@ -51,6 +53,13 @@ func (a *Association) PollTransmit(now time.Time, buf []byte, maxSegments int) (
 	return t, true
 }
 
+// nextFitsWhole says that the next message is not fragmented whatever the size of
+// the packet, so that a run of smaller packets wastes nothing.
+func (a *Association) nextFitsWhole() bool {
+	m := a.tx.queue.Front()
+	return m != nil && !m.Started() && m.Remaining() <= a.maxFragment()
+}
+
 // firstPacket builds a packet with whatever is due: control chunks, a SACK, DATA.
 func (a *Association) firstPacket(now time.Time, b *[]byte) (*path.Path, int) {
 	dataPath := a.dataPath(now)
@@ -60,20 +69,28 @@ func (a *Association) firstPacket(now time.Time, b *[]byte) (*path.Path, int) {
 	}
 	packet := a.begin(*b)
 	packet = a.appendControl(packet, p)
-	limit := p.Size
-	if a.sackPending() && (a.rx.sackNow || dataPath == p) && a.state != CookieEchoed {
-		packet = a.appendSack(packet, limit)
+	if a.sackBelongs(len(packet), p, dataPath) {
+		packet = a.appendSack(packet, p.Size)
 	}
-	if dataPath == p && len(packet) < limit {
-		packet = a.appendData(now, packet, 0, p, limit)
+	if dataPath == p && len(packet) < p.Size {
+		packet = a.appendData(now, packet, 0, p, p.Size)
 	}
 	if len(packet) == wire.HeaderLen {
 		return nil, 0
 	}
 	wire.SetChecksum(packet)
 	*b = packet
-	p.LastSent = now
 	return p, len(packet)
+}
+
+// sackBelongs says whether a SACK goes into a packet that is n bytes long so far:
+// if one is due, or if data was received and the DATA for the packet leaves room
+// for acknowledging it (RFC 9260 §6.1).
+func (a *Association) sackBelongs(n int, p, dataPath *path.Path) bool {
+	if n+sackLen > p.Size || a.state == CookieEchoed {
+		return false
+	}
+	return a.rx.sackNow || a.rx.packets > 0 && dataPath == p && a.nextSize() <= p.Size-n-sackLen
 }
 
 // nextPacket appends another packet with nothing but DATA, at most size bytes.
@@ -97,7 +114,8 @@ func (a *Association) begin(b []byte) []byte {
 }
 
 // choosePath picks the destination of the next packet: that of the oldest control
-// chunk, else of DATA, else of the SACK.
+// chunk, else of DATA, else of the SACK, which goes where DATA last came from
+// (RFC 9260 §6.7).
 func (a *Association) choosePath(data *path.Path) *path.Path {
 	switch {
 	case len(a.out.chunks) > 0:
@@ -112,7 +130,8 @@ func (a *Association) choosePath(data *path.Path) *path.Path {
 	return nil
 }
 
-// appendControl appends the control chunks for path p while they fit.
+// appendControl appends the control chunks for path p while they fit. A chunk that
+// is too long for any packet goes alone, which leaves it to IP fragmentation.
 func (a *Association) appendControl(b []byte, p *path.Path) []byte {
 	kept := a.out.chunks[:0]
 	for _, c := range a.out.chunks {
@@ -123,230 +142,7 @@ func (a *Association) appendControl(b []byte, p *path.Path) []byte {
 		b = append(b, c.bytes...)
 		a.out.recycle(c.bytes)
 	}
+	clear(a.out.chunks[len(kept):])
 	a.out.chunks = kept
 	return b
-}
-
-// dataPath is where DATA may go now, nil if there is none or no window for it
-// allows: lost chunks first (RFC 9260 §6.1 C), then new ones.
-func (a *Association) dataPath(now time.Time) *path.Path {
-	if !a.state.sendsData() {
-		return nil
-	}
-	if _, c := a.tx.out.NextLost(); c != nil {
-		p := a.retransmitPath(c)
-		if a.tx.force || p.CC.Window() > p.InFlight {
-			return p
-		}
-		return nil
-	}
-	a.tx.force = false
-	m := a.tx.queue.Front()
-	if m == nil {
-		return nil
-	}
-	p := a.paths.Current()
-	a.wakePath(now, p)
-	if p.Window() <= 0 {
-		p.Full = p.Full || p.InFlight >= p.CC.Window()
-		return nil
-	}
-	if !a.peerHasRoom(now, a.fragmentSize(m)) || a.nagle(m, p) {
-		return nil
-	}
-	return p
-}
-
-// retransmitPath is the path for a lost chunk: another one than where it timed out
-// (RFC 9260 §6.4), the same for a fast retransmission.
-func (a *Association) retransmitPath(c *tx.Chunk) *path.Path {
-	if c.Path.Errors > 0 || !c.Path.Usable() {
-		return a.paths.Alternate(c.Path)
-	}
-	return c.Path
-}
-
-// wakePath prepares a path on which nothing is in flight: the window decays while
-// idle (RFC 9260 §7.2.1), and the first burst has its own limit.
-func (a *Association) wakePath(now time.Time, p *path.Path) {
-	if p.InFlight > 0 {
-		return
-	}
-	if rto := p.RTO.Value(); !p.LastData.IsZero() && now.Sub(p.LastData) >= rto {
-		p.CC.OnIdle(now, now.Sub(p.LastData))
-		p.LastData = now
-	}
-	p.Burst = max(p.Burst, a.burst(p))
-}
-
-// fragmentSize is the size of the next chunk of a message, were it to start a
-// packet.
-func (a *Association) fragmentSize(m *tx.Message) int {
-	return min(m.Remaining(), a.maxFragment())
-}
-
-// maxFragment is the user data that fits one packet on every path.
-func (a *Association) maxFragment() int {
-	return a.paths.MinSize() - wire.HeaderLen - wire.DataHeaderLen
-}
-
-// peerHasRoom applies rule A of RFC 9260 §6.1: not more than the peer's window,
-// except for a probe when nothing is outstanding.
-func (a *Association) peerHasRoom(now time.Time, n int) bool {
-	t := &a.tx
-	if n <= t.peerRwnd {
-		return true
-	}
-	if t.out.Len() > 0 {
-		return false
-	}
-	if t.probe {
-		return true
-	}
-	if !a.timers.running(timerProbe) {
-		t.probing = true
-		a.timers.set(timerProbe, now.Add(a.paths.Current().RTO.Value()))
-	}
-	return false
-}
-
-// nagle says whether a small message should wait for more, as long as something is
-// unacknowledged and its user did not ask otherwise (RFC 9260 §6.1, SWS
-// avoidance of RFC 1122 §4.2.3.4).
-func (a *Association) nagle(m *tx.Message, p *path.Path) bool {
-	if a.cfg.NoDelay || m.Immediate || m.Started() || a.tx.out.InFlight() == 0 || a.state != Established {
-		return false
-	}
-	return a.tx.queue.Bytes()+a.tx.queue.Waiting()*(wire.DataHeaderLen+2) < p.Size-wire.HeaderLen
-}
-
-// appendData fills a packet that begins at start up to limit bytes with DATA for
-// path p: lost chunks, then new ones, in ascending TSN order.
-func (a *Association) appendData(now time.Time, b []byte, start int, p *path.Path, limit int) []byte {
-	b, full := a.appendLost(now, b, start, p, limit)
-	a.tx.force = false
-	if full {
-		return b
-	}
-	return a.appendNew(now, b, start, p, limit)
-}
-
-// appendLost appends chunks marked for retransmission; full says that one is left
-// over, so that no new data may follow (RFC 9260 §6.1 C).
-func (a *Association) appendLost(now time.Time, b []byte, start int, p *path.Path, limit int) ([]byte, bool) {
-	for {
-		t, c := a.tx.out.NextLost()
-		if c == nil {
-			return b, false
-		}
-		if a.retransmitPath(c) != p {
-			return b, true
-		}
-		size := wire.DataHeaderLen + int(c.Len)
-		// A chunk larger than the path's packets, because their size has shrunk, goes
-		// alone and is left to IP fragmentation (§6.9); in a run of segments (start >
-		// 0) nothing may exceed the size of the first.
-		if len(b)-start+size > limit && (start > 0 || len(b) > wire.HeaderLen) {
-			return b, true
-		}
-		earliest := c.Path == p && t == p.Oldest && p.InFlight > 0 || p.InFlight == 0
-		fast := c.Path == p && p.Errors == 0
-		a.tx.out.Resend(t, p)
-		a.tx.peerRwnd = max(0, a.tx.peerRwnd-int(c.Len))
-		b = a.appendChunk(b, start, t, c, false)
-		a.stats.Retransmitted++
-		p.LastData = now
-		if a.cfg.Trace.Retransmit != nil {
-			a.cfg.Trace.Retransmit(t, fast)
-		}
-		if earliest || t == p.Oldest {
-			p.RestartT3(now) // §6.1: the earliest outstanding chunk is sent again
-		} else {
-			p.StartT3(now)
-		}
-	}
-}
-
-// appendNew appends new DATA chunks.
-func (a *Association) appendNew(now time.Time, b []byte, start int, p *path.Path, limit int) []byte {
-	t := &a.tx
-	longest := a.maxFragment()
-	if p != a.paths.Current() {
-		return b
-	}
-	for {
-		m := t.queue.Front()
-		if m == nil {
-			return b
-		}
-		empty := len(b)-start == wire.HeaderLen
-		space := limit - (len(b) - start) - wire.DataHeaderLen
-		n := m.Remaining()
-		if n > space {
-			// A message that fits a packet is not fragmented; a longer one fills
-			// what is left of this one.
-			if space = min(space, longest) &^ 3; !m.Started() && n <= longest || space < minFragment {
-				return b
-			}
-			n = space
-		}
-		if n > t.peerRwnd && !(t.probe && t.out.Len() == 0) {
-			return b
-		}
-		if !empty && p.Window() <= 0 {
-			// The breach of cwnd is one packet only (§6.1 B), and this is still it.
-			if p.InFlight >= p.CC.Window()+p.PMDCS()-1 {
-				p.Full = true
-				return b
-			}
-		}
-		if t.queue.SequenceFull(m) {
-			return b
-		}
-		b = a.appendFragment(now, b, start, p, n, m)
-	}
-}
-
-// appendFragment sends the next n bytes of the front message m.
-func (a *Association) appendFragment(now time.Time, b []byte, start int, p *path.Path, n int, m *tx.Message) []byte {
-	t := &a.tx
-	t.probe = false
-	c := t.queue.Cut(n)
-	tsn := t.out.Push(c, p)
-	t.peerRwnd = max(0, t.peerRwnd-n)
-	p.Burst -= n
-	p.Time(now, tsn)
-	p.StartT3(now)
-	p.LastData = now
-	p.CC.OnSent(now, n, p.InFlight)
-	a.stats.DataOut++
-	a.stats.BytesOut += uint64(n)
-	return a.appendChunk(b, start, tsn, t.out.At(tsn), a.wantsAckNow(p, c, m))
-}
-
-// wantsAckNow decides the I bit of a new chunk (RFC 9260 §6.1).
-func (a *Association) wantsAckNow(p *path.Path, c tx.Chunk, m *tx.Message) bool {
-	return m.Immediate && c.End || a.state == ShutdownPending ||
-		p.InFlight >= p.CC.Window() || !a.cfg.NoDelay && a.tx.queue.Front() == nil
-}
-
-// appendChunk encodes one DATA chunk with its payload and padding.
-func (a *Association) appendChunk(b []byte, start int, t wire.TSN, c *tx.Chunk, immediate bool) []byte {
-	d := wire.Data{
-		TSN: t, Stream: c.Msg.Stream, SSN: c.Msg.SSN, PPID: c.Msg.PPID,
-		Unordered: c.Msg.Unordered, Begin: c.Begin, End: c.End, Immediate: immediate,
-	}
-	b = wire.AppendDataHeader(b, &d, int(c.Len))
-	b = append(b, c.Payload()...)
-	for (len(b)-start)&3 != 0 {
-		b = append(b, 0)
-	}
-	return b
-}
-
-// nextFitsWhole says that the next message is not fragmented whatever the size of
-// the packet, so that a run of smaller packets wastes nothing.
-func (a *Association) nextFitsWhole() bool {
-	m := a.tx.queue.Front()
-	return m != nil && !m.Started() && m.Remaining() <= a.maxFragment()
 }

@@ -42,7 +42,8 @@ type Config struct {
 	RTOInitial, RTOMin, RTOMax time.Duration
 	MTU                        int // IP MTU in bytes
 	EncapOverhead              int // bytes between the IP header and SCTP
-	NewController              func(pmdcs int) congestion.Controller
+	// NewController makes the congestion controller of a path to an address.
+	NewController func(remote netip.Addr, pmdcs int) congestion.Controller
 }
 
 // Path is one destination address (IP address and UDP encapsulation port) and
@@ -55,7 +56,7 @@ type Path struct {
 
 	RTO      RTO
 	CC       congestion.Controller
-	InFlight int // bytes of user data outstanding on this path
+	InFlight int // bytes of DATA chunks outstanding on this path
 	Errors   int // consecutive, RFC 9260 §8.2
 	Size     int // largest SCTP packet in bytes
 
@@ -65,17 +66,27 @@ type Path struct {
 	T3     time.Time // zero: not running
 
 	// Round-trip measurement with one DATA chunk at a time (rules C4, C5).
-	TimedTSN  wire.TSN
-	TimedAt   time.Time
-	Timing    bool
-	LastData  time.Time // when DATA was last sent, for the idle rule of §7.2.1
-	LastSent  time.Time // when anything was last sent that shows reachability
-	Burst     int       // bytes that may still leave before the next SACK, §6.1 D
+	TimedTSN wire.TSN
+	TimedAt  time.Time
+	Timing   bool
+
+	LastData  time.Time // when DATA was last sent; zero: never
+	Decayed   time.Time // until when the idle rule of §7.2.1 was applied
+	Burst     int       // bytes sent less those acknowledged since sending last paused, §6.1 D
 	Heartbeat Heartbeat
 
+	// Alone: T3-rtx expired and nothing was acknowledged since, so that no more
+	// than one packet may be in flight (§7.2.3).
+	Alone bool
+
+	// Limited: when there was last an occasion to send, the congestion window kept
+	// data back.
+	Limited bool
+
 	// What the SACK being processed did to this path.
-	Acked       int
-	OldestAcked bool
+	Acked       int           // bytes newly acknowledged
+	RTT         time.Duration // measured, 0 if not
+	OldestAcked bool          // Oldest was among them
 	LossSeen    bool
 
 	// Full: the window, not the user, held data back since the last SACK.
@@ -95,7 +106,7 @@ func New(id int, remote netip.AddrPort, local netip.Addr, state State, c *Config
 	p := &Path{ID: id, Remote: remote, Local: local, State: state}
 	p.RTO = NewRTO(c.RTOInitial, c.RTOMin, c.RTOMax)
 	p.Size = PacketSize(remote.Addr(), c.MTU, c.EncapOverhead)
-	p.CC = c.NewController(p.PMDCS())
+	p.CC = c.NewController(remote.Addr(), p.PMDCS())
 	return p
 }
 
@@ -145,12 +156,48 @@ func (p *Path) Untime(tsn wire.TSN) {
 	}
 }
 
-// Window is how many more bytes of user data the congestion window and the burst
-// limit let out now.
+// Window is how many more bytes of DATA chunks may leave now: what the congestion
+// window permits, and after a timeout one packet.
 func (p *Path) Window() int {
-	w := p.CC.Window() - p.InFlight
-	if p.Burst < w {
-		return p.Burst
+	if p.Alone && p.InFlight > 0 {
+		return 0
 	}
-	return w
+	return p.CC.Window() - p.InFlight
+}
+
+// Measured completes the round-trip measurement under way.
+func (p *Path) Measured(now time.Time) {
+	p.Timing = false
+	p.RTT = max(now.Sub(p.TimedAt), 0)
+	p.RTO.Measure(p.RTT)
+}
+
+// Decay lets the congestion window decay for the time that nothing was sent, once
+// for each RTO (RFC 9260 §7.2.1).
+func (p *Path) Decay(now time.Time) {
+	if p.LastData.IsZero() || p.InFlight > 0 {
+		return
+	}
+	if p.Decayed.Before(p.LastData) {
+		p.Decayed = p.LastData
+	}
+	rto := p.RTO.Value()
+	periods := max(now.Sub(p.Decayed)/rto, 0)
+	p.Decayed = p.Decayed.Add(periods * rto)
+	for range min(periods, maxDecay) {
+		p.CC.OnIdle(now, now.Sub(p.LastData))
+	}
+}
+
+// maxDecay bounds the work after a long idle time: 32 halvings leave nothing of
+// any window.
+const maxDecay = 32
+
+// Shift moves all times of the path by d, because the clock was set.
+func (p *Path) Shift(d time.Duration) {
+	for _, t := range []*time.Time{&p.T3, &p.TimedAt, &p.LastData, &p.Decayed, &p.Heartbeat.At, &p.Heartbeat.Expires, &p.Heartbeat.SentAt} {
+		if !t.IsZero() {
+			*t = t.Add(d)
+		}
+	}
 }

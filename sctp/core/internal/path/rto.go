@@ -7,15 +7,15 @@ const granularity = time.Millisecond
 
 // RTO computes the retransmission timeout of one path (RFC 9260 §6.3.1).
 type RTO struct {
-	min, max     time.Duration
-	srtt, rttvar time.Duration
-	rto          time.Duration
+	initial, min, max time.Duration
+	srtt, rttvar      time.Duration // zero: not measured yet
+	rto               time.Duration
 }
 
 // NewRTO returns an estimator without a measurement: RTO is initial (rule C1).
 func NewRTO(initial, minimum, maximum time.Duration) RTO {
-	r := RTO{min: minimum, max: maximum}
-	r.rto = r.clamp(initial)
+	r := RTO{initial: initial, min: minimum, max: maximum}
+	r.Restore()
 	return r
 }
 
@@ -25,7 +25,7 @@ func (r *RTO) clamp(d time.Duration) time.Duration { return min(max(d, r.min), r
 // clock that was set back or a forged echo can cause, counts as zero.
 func (r *RTO) Measure(rtt time.Duration) {
 	rtt = min(max(rtt, 0), r.max)
-	if r.srtt == 0 && r.rttvar == 0 {
+	if r.rttvar == 0 {
 		r.srtt, r.rttvar = rtt, rtt/2
 	} else {
 		r.rttvar += ((r.srtt - rtt).Abs() - r.rttvar) / 4
@@ -34,7 +34,15 @@ func (r *RTO) Measure(rtt time.Duration) {
 	if r.rttvar == 0 {
 		r.rttvar = granularity // rule G1
 	}
-	r.rto = r.clamp(r.srtt + 4*r.rttvar)
+	r.Restore()
+}
+
+// Restore undoes the back-off.
+func (r *RTO) Restore() {
+	r.rto = r.clamp(r.initial)
+	if r.rttvar > 0 {
+		r.rto = r.clamp(r.srtt + 4*r.rttvar)
+	}
 }
 
 // Backoff doubles the timeout up to the maximum (RFC 9260 §6.3.3 E2).

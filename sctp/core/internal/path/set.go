@@ -2,6 +2,10 @@ package path
 
 import "net/netip"
 
+// MaxPaths bounds the paths of an association: those its user names and those its
+// peer lists.
+const MaxPaths = 32
+
 // Set is the paths of one association and the choice between them.
 type Set struct {
 	All     []*Path
@@ -24,11 +28,11 @@ func (s *Set) SetPrimary(id int) {
 	}
 }
 
-// Add appends a path for a new destination.
-func (s *Set) Add(remote netip.AddrPort, local netip.Addr, state State, c *Config) *Path {
-	p := New(len(s.All), remote, local, state, c)
-	s.All = append(s.All, p)
-	return p
+// Add appends a path for a new destination, unless there are MaxPaths already.
+func (s *Set) Add(remote netip.AddrPort, local netip.Addr, state State, c *Config) {
+	if len(s.All) < MaxPaths {
+		s.All = append(s.All, New(len(s.All), remote, local, state, c))
+	}
 }
 
 // Find returns the path to an IP address, whatever its UDP port, or nil.
@@ -80,14 +84,4 @@ func (s *Set) MinSize() int {
 		n = min(n, p.Size)
 	}
 	return n
-}
-
-// Confirmed reports whether every path is past verification (RFC 9260 §5.4).
-func (s *Set) Confirmed() bool {
-	for _, p := range s.All {
-		if p.State == Unconfirmed {
-			return false
-		}
-	}
-	return true
 }

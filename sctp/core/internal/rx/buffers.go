@@ -4,7 +4,8 @@ package rx
 // memory of its own.
 var sizes = [...]int{64, 128, 256, 512, 1024, 1536, 2048, 4096, 9216}
 
-// maxFree bounds the fragments kept in the pool, maxPooled their bytes.
+// maxFree bounds the fragments, messages and runs kept in the pool, maxPooled the
+// bytes of the fragments.
 const (
 	maxFree   = 4096
 	maxPooled = 1 << 20
@@ -14,17 +15,50 @@ const (
 type fragment struct {
 	data []byte
 	off  int // bytes already read
-	tsn  uint32
 	next *fragment
 }
 
-// pool recycles fragments and their buffers, so that a steady flow allocates
-// nothing.
+// chain is fragments in their order.
+type chain struct {
+	head, tail *fragment
+	size       int // bytes not read yet
+}
+
+func (c *chain) append(f *fragment) {
+	if c.tail == nil {
+		c.head = f
+	} else {
+		c.tail.next = f
+	}
+	c.tail = f
+	c.size += len(f.data)
+}
+
+// join moves the fragments of o behind those of c.
+func (c *chain) join(o *chain) {
+	if o.head == nil {
+		return
+	}
+	if c.tail == nil {
+		c.head = o.head
+	} else {
+		c.tail.next = o.head
+	}
+	c.tail = o.tail
+	c.size += o.size
+	*o = chain{}
+}
+
+// pool recycles fragments and their buffers, messages and runs, so that a steady
+// flow allocates nothing.
 type pool struct {
-	frags  *fragment
-	count  int
-	free   [len(sizes)][][]byte
-	pooled int
+	frags    *fragment
+	count    int
+	free     [len(sizes)][][]byte
+	pooled   int
+	messages *message
+	msgCount int
+	runs     []*run
 }
 
 func classOf(n int) int {
@@ -75,6 +109,44 @@ func (p *pool) put(f *fragment) {
 		f.next = p.frags
 		p.frags = f
 		p.count++
+	}
+}
+
+func (p *pool) message() *message {
+	m := p.messages
+	if m == nil {
+		return new(message)
+	}
+	p.messages = m.next
+	p.msgCount--
+	*m = message{}
+	return m
+}
+
+func (p *pool) putMessage(m *message) {
+	*m = message{}
+	if p.msgCount < maxFree {
+		m.next = p.messages
+		p.messages = m
+		p.msgCount++
+	}
+}
+
+func (p *pool) run() *run {
+	n := len(p.runs)
+	if n == 0 {
+		return new(run)
+	}
+	r := p.runs[n-1]
+	p.runs[n-1] = nil
+	p.runs = p.runs[:n-1]
+	return r
+}
+
+func (p *pool) putRun(r *run) {
+	*r = run{}
+	if len(p.runs) < maxFree {
+		p.runs = append(p.runs, r)
 	}
 }
 

@@ -5,15 +5,16 @@ import (
 )
 
 // Overhead is what one DATA chunk is charged in the receive buffer besides its
-// bytes, so that many tiny chunks cannot outgrow it.
-const Overhead = 64
+// bytes: what the bookkeeping of a tiny message takes at worst. Many tiny chunks
+// must not outgrow the buffer by much.
+const Overhead = 256
 
 // Info describes the (part of a) message that a read returned.
 type Info struct {
 	Stream    wire.StreamID
 	SSN       wire.SSN
 	PPID      wire.PPID
-	TSN       wire.TSN
+	TSN       wire.TSN // of the first fragment
 	Unordered bool
 	End       bool // the message ends here
 }
@@ -24,21 +25,18 @@ type Verdict uint8
 // Verdicts.
 const (
 	Accepted  Verdict = iota
-	NoRoom            // receive buffer full: drop, do not acknowledge
 	Violation         // the chunk contradicts what was received: RFC 9260 §3.3.10.13
 )
 
 // message is a message, or the part of one that may be delivered, with its place
 // in two queues: all readable ones, and those of its stream.
 type message struct {
-	info        Info
-	head, tail  *fragment
-	size        int  // bytes not read yet
-	whole       bool // no more fragments will come
-	queued      bool // in the queue of readable messages
-	prev, next  *message
-	streamNext  *message
-	partialOpen bool // partial delivery has begun and the end is missing
+	info       Info
+	parts      chain
+	whole      bool // no more fragments will come
+	queued     bool // in the queue of readable messages
+	prev, next *message
+	streamNext *message
 }
 
 // Inbox reassembles, orders and queues received user data.
@@ -46,28 +44,30 @@ type Inbox struct {
 	limit   int // receive buffer in bytes
 	charged int // bytes and overhead held
 	user    int // user bytes held
-	readyN  int
 
 	streams map[wire.StreamID]*stream
-	last    *stream // the one used last
-	runs    []*run  // fragments of incomplete messages, ascending
-	first   *message
-	lastMsg *message
-	pool    pool
-	freeMsg *message
-	freeN   int
+	recent  *stream // the one used last
+	pending map[turn]*message
+	frags   fragments
 
-	woken []wire.StreamID // streams that became readable since TakeReadable
+	first, last *message // readable, in the order they became so
+	readable    int
+	woken       queue
+	pool        pool
 }
 
 // stream is the receiving side of one stream.
 type stream struct {
-	id      wire.StreamID
-	next    wire.SSN
-	pending map[wire.SSN]*message // complete, before their turn
-	head    *message              // deliverable, oldest first
-	tail    *message
-	partial *message // ordered message under partial delivery
+	id         wire.StreamID
+	next       wire.SSN
+	head, tail *message // deliverable, oldest first
+	partial    *message // under partial delivery: nothing behind it can be read yet
+}
+
+// turn is the place of an ordered message in its stream.
+type turn struct {
+	stream wire.StreamID
+	ssn    wire.SSN
 }
 
 // Init prepares an inbox with a receive buffer of limit bytes.
@@ -96,11 +96,24 @@ const sillyWindow = 1500
 func (x *Inbox) Held() int { return x.user }
 
 // Readable is the number of messages, or parts, that wait for a reader.
-func (x *Inbox) Readable() int { return x.readyN }
+func (x *Inbox) Readable() int { return x.readable }
+
+// HasRoom says whether a chunk of n bytes may be accepted: as long as the window
+// is open for it (RFC 9260 §6.2). An empty buffer takes a chunk of any size, or a
+// message in large chunks could never get through.
+func (x *Inbox) HasRoom(n int) bool {
+	return x.user+n <= x.limit && x.charged < 2*x.limit || x.charged == 0
+}
+
+// HasSlack is HasRoom for a chunk that fills a hole, which gets a quarter more:
+// without it the messages behind the hole could never be delivered.
+func (x *Inbox) HasSlack(n int) bool {
+	return x.user+n <= x.limit+x.limit/4 && x.charged < 2*x.limit+x.limit/2 || x.charged == 0
+}
 
 func (x *Inbox) stream(id wire.StreamID) *stream {
-	if x.last != nil && x.last.id == id {
-		return x.last
+	if x.recent != nil && x.recent.id == id {
+		return x.recent
 	}
 	s := x.streams[id]
 	if s == nil {
@@ -110,108 +123,99 @@ func (x *Inbox) stream(id wire.StreamID) *stream {
 		s = &stream{id: id}
 		x.streams[id] = s
 	}
-	x.last = s
+	x.recent = s
 	return s
-}
-
-func (x *Inbox) newMessage() *message {
-	if m := x.freeMsg; m != nil {
-		x.freeMsg = m.next
-		x.freeN--
-		*m = message{}
-		return m
-	}
-	return new(message)
-}
-
-func (x *Inbox) freeMessage(m *message) {
-	*m = message{}
-	if x.freeN < maxFree {
-		m.next = x.freeMsg
-		x.freeMsg = m
-		x.freeN++
-	}
 }
 
 // Insert takes a DATA chunk whose TSN is new; m already has it recorded. The
 // payload is copied.
 func (x *Inbox) Insert(d *wire.Data, m *TSNMap) Verdict {
-	n := len(d.Payload)
-	if d.Begin && d.End {
-		if len(x.runs) > 0 && !x.fits(d, m) {
-			return Violation
-		}
-		msg := x.newMessage()
-		msg.info = Info{Stream: d.Stream, SSN: d.SSN, PPID: d.PPID, TSN: d.TSN, Unordered: d.Unordered}
-		msg.head = x.pool.get(d.Payload)
-		msg.tail, msg.size, msg.whole = msg.head, n, true
-		x.charge(n)
-		return x.complete(msg)
+	if !d.Begin || !d.End {
+		return x.fragment(d, m)
 	}
-	return x.fragment(d, m)
+	if x.frags.count > 0 && x.frags.surround(d.TSN) {
+		return Violation // a whole message in the middle of another
+	}
+	msg := x.pool.message()
+	msg.info = Info{Stream: d.Stream, SSN: d.SSN, PPID: d.PPID, TSN: d.TSN, Unordered: d.Unordered}
+	msg.whole = true
+	msg.parts.append(x.store(d))
+	return x.complete(msg, m.Cum())
 }
 
-func (x *Inbox) charge(n int) {
-	x.charged += n + Overhead
-	x.user += n
+// Skip is told of a chunk that is acknowledged but not kept, because its stream
+// does not exist.
+func (x *Inbox) Skip(t wire.TSN) Verdict {
+	if x.frags.count > 0 && x.frags.surround(t) {
+		return Violation
+	}
+	return Accepted
 }
 
-// HasRoom says whether a chunk of n bytes may be accepted: as long as the window
-// is open for it (RFC 9260 §6.2).
-func (x *Inbox) HasRoom(n int) bool { return x.user+n <= x.limit && x.charged < 2*x.limit }
-
-// HasSlack is HasRoom for a chunk that fills a hole, which gets a quarter more:
-// without it the messages behind the hole could never be delivered.
-func (x *Inbox) HasSlack(n int) bool {
-	return x.user+n <= x.limit+x.limit/4 && x.charged < 2*x.limit+x.limit/2
+// store copies a chunk's data into a fragment and charges it to the buffer.
+func (x *Inbox) store(d *wire.Data) *fragment {
+	x.charged += len(d.Payload) + Overhead
+	x.user += len(d.Payload)
+	return x.pool.get(d.Payload)
 }
 
 // complete files a whole message by the order of its stream (RFC 9260 §6.6).
-func (x *Inbox) complete(m *message) Verdict {
+//
+// Sequence numbers wrap, so a message ahead of its turn cannot be told from one
+// whose number was used before by comparing numbers: a sender may have 65,535
+// ordered messages on the way. But all those before it in the stream have lower
+// TSNs, and the one whose turn it is lacks a TSN above cum.
+func (x *Inbox) complete(m *message, cum wire.TSN) Verdict {
 	s := x.stream(m.info.Stream)
 	if m.info.Unordered {
 		x.deliver(s, m)
 		return Accepted
 	}
-	if m.info.SSN != s.next {
-		if m.info.SSN.Less(s.next) || s.pending[m.info.SSN] != nil {
-			return Violation // a sequence number used twice under different TSNs
-		}
-		if s.pending == nil {
-			s.pending = make(map[wire.SSN]*message)
-		}
-		s.pending[m.info.SSN] = m
+	ahead := int32(uint16(m.info.SSN.Sub(s.next)))
+	key := turn{s.id, m.info.SSN}
+	switch {
+	case ahead == 0 && (s.partial == nil || s.partial.info.Unordered):
+		x.deliver(s, m)
+		x.advance(s)
 		return Accepted
+	case ahead == 0, ahead >= m.info.TSN.Sub(cum), x.pending[key] != nil:
+		return Violation // a sequence number used twice
 	}
-	x.deliver(s, m)
-	x.advance(s)
+	if x.pending == nil {
+		x.pending = make(map[turn]*message)
+	}
+	x.pending[key] = m
 	return Accepted
 }
 
 // advance steps the stream's sequence and delivers what waited for it.
 func (x *Inbox) advance(s *stream) {
 	s.next = s.next.Add(1)
-	for len(s.pending) > 0 {
-		m := s.pending[s.next]
+	for len(x.pending) > 0 {
+		key := turn{s.id, s.next}
+		m := x.pending[key]
 		if m == nil {
 			return
 		}
-		delete(s.pending, s.next)
+		delete(x.pending, key)
 		x.deliver(s, m)
 		s.next = s.next.Add(1)
 	}
 }
 
-// deliver appends a message to the stream's queue and to that of all streams.
+// deliver appends a message to the stream's queue and, unless another one has to
+// be completed first, to that of all streams.
 func (x *Inbox) deliver(s *stream, m *message) {
 	if s.tail == nil {
 		s.head = m
-		x.woken = append(x.woken, s.id)
+		x.woken.push(s.id)
 	} else {
 		s.tail.streamNext = m
 	}
 	s.tail = m
-	x.enqueue(m)
+	if s.partial == nil || s.partial == m {
+		x.enqueue(m)
+	}
 }
 
 func (x *Inbox) enqueue(m *message) {
@@ -219,14 +223,14 @@ func (x *Inbox) enqueue(m *message) {
 		return
 	}
 	m.queued = true
-	m.prev, m.next = x.lastMsg, nil
-	if x.lastMsg == nil {
+	m.prev, m.next = x.last, nil
+	if x.last == nil {
 		x.first = m
 	} else {
-		x.lastMsg.next = m
+		x.last.next = m
 	}
-	x.lastMsg = m
-	x.readyN++
+	x.last = m
+	x.readable++
 }
 
 func (x *Inbox) dequeue(m *message) {
@@ -240,43 +244,59 @@ func (x *Inbox) dequeue(m *message) {
 		m.prev.next = m.next
 	}
 	if m.next == nil {
-		x.lastMsg = m.prev
+		x.last = m.prev
 	} else {
 		m.next.prev = m.prev
 	}
 	m.prev, m.next = nil, nil
-	x.readyN--
+	x.readable--
 }
 
 // TakeReadable returns a stream that became readable since it was last asked.
-func (x *Inbox) TakeReadable() (wire.StreamID, bool) {
-	if len(x.woken) == 0 {
+func (x *Inbox) TakeReadable() (wire.StreamID, bool) { return x.woken.pop() }
+
+// queue is stream identifiers, first in, first out, whose memory is reused.
+type queue struct {
+	ids  []wire.StreamID
+	head int
+}
+
+func (q *queue) push(id wire.StreamID) { q.ids = append(q.ids, id) }
+
+func (q *queue) pop() (wire.StreamID, bool) {
+	if q.head == len(q.ids) {
 		return 0, false
 	}
-	id := x.woken[0]
-	x.woken = x.woken[:copy(x.woken, x.woken[1:])]
+	id := q.ids[q.head]
+	if q.head++; q.head == len(q.ids) {
+		q.ids, q.head = q.ids[:0], 0
+	}
 	return id, true
 }
 
 // Trim gives pooled memory back to the garbage collector.
 func (x *Inbox) Trim() {
 	x.pool.trim()
-	x.freeMsg, x.freeN = nil, 0
+	if len(x.pending) == 0 {
+		x.pending = nil
+	}
+	x.frags.trim()
 }
 
 // Restart drops what is incomplete or out of turn and begins all streams anew;
-// whole messages that wait for a reader stay (RFC 9260 §5.2.4 action A).
+// whole messages that can be read stay (RFC 9260 §5.2.4 action A). Who has read
+// the begin of a message that was not complete gets no more of it.
 func (x *Inbox) Restart() {
 	kept := Inbox{limit: x.limit, woken: x.woken}
 	for m := x.first; m != nil; m = m.next {
 		if !m.whole {
 			continue
 		}
-		c := &message{info: m.info, head: m.head, tail: m.tail, size: m.size, whole: true}
-		for f := m.head; f != nil; f = f.next {
-			kept.charge(len(f.data))
+		for f := m.parts.head; f != nil; f = f.next {
+			kept.charged += len(f.data) + Overhead
+			kept.user += len(f.data)
 		}
-		kept.deliver(kept.stream(m.info.Stream), c)
+		kept.deliver(kept.stream(m.info.Stream), &message{info: m.info, parts: m.parts, whole: true})
 	}
 	*x = kept
 }

@@ -5,10 +5,10 @@ import "github.com/rserpool/rserpool/sctp/wire"
 // Read copies the oldest readable message, or as much of it as fits buf, and
 // takes it out of the inbox. ok is false if nothing is readable.
 func (x *Inbox) Read(buf []byte) (info Info, n int, ok bool) {
-	if s := x.oldest(); s != nil {
-		return x.read(s, buf)
+	if x.first == nil {
+		return Info{}, 0, false
 	}
-	return Info{}, 0, false
+	return x.read(x.stream(x.first.info.Stream), buf)
 }
 
 // ReadStream is Read for one stream.
@@ -23,21 +23,7 @@ func (x *Inbox) ReadStream(id wire.StreamID, buf []byte) (info Info, n int, ok b
 // Peek describes the oldest readable message; n is the bytes that can be read of
 // it now.
 func (x *Inbox) Peek() (info Info, n int, ok bool) {
-	if s := x.oldest(); s != nil {
-		return peek(s)
-	}
-	return Info{}, 0, false
-}
-
-// oldest is the stream of the oldest message that can be read: the first in the
-// common queue, unless its stream waits for the rest of a partly delivered one.
-func (x *Inbox) oldest() *stream {
-	for m := x.first; m != nil; m = m.next {
-		if s := x.stream(m.info.Stream); s.head.queued {
-			return s
-		}
-	}
-	return nil
+	return peek(x.first)
 }
 
 // PeekStream is Peek for one stream.
@@ -46,50 +32,37 @@ func (x *Inbox) PeekStream(id wire.StreamID) (info Info, n int, ok bool) {
 	if s == nil {
 		return Info{}, 0, false
 	}
-	return peek(s)
+	return peek(s.head)
 }
 
 // lookup finds a stream without making it.
 func (x *Inbox) lookup(id wire.StreamID) *stream {
-	if x.last != nil && x.last.id == id {
-		return x.last
+	if x.recent != nil && x.recent.id == id {
+		return x.recent
 	}
 	return x.streams[id]
 }
 
-func peek(s *stream) (Info, int, bool) {
-	m := s.head
+func peek(m *message) (Info, int, bool) {
 	if m == nil || !m.queued {
 		return Info{}, 0, false
 	}
 	info := m.info
 	info.End = m.whole
-	return info, m.size, true
+	return info, m.parts.size, true
 }
 
+// read reads from the oldest message of a stream, which is the oldest of all if
+// the stream has it queued: a stream's messages are queued in their order, and
+// those behind one under partial delivery are not queued before it is complete.
 func (x *Inbox) read(s *stream, buf []byte) (Info, int, bool) {
 	m := s.head
 	if m == nil || !m.queued {
 		return Info{}, 0, false
 	}
-	info, n := m.info, 0
-	for f := m.head; f != nil; f = m.head {
-		k := copy(buf[n:], f.data[f.off:])
-		n += k
-		f.off += k
-		if f.off < len(f.data) {
-			break
-		}
-		m.head = f.next
-		if m.head == nil {
-			m.tail = nil
-		}
-		x.charged -= len(f.data) + Overhead
-		x.user -= len(f.data)
-		x.pool.put(f)
-	}
-	m.size -= n
-	if m.head != nil {
+	n := x.copy(&m.parts, buf)
+	info := m.info
+	if m.parts.head != nil {
 		return info, n, true
 	}
 	x.dequeue(m)
@@ -101,6 +74,28 @@ func (x *Inbox) read(s *stream, buf []byte) (Info, int, bool) {
 	if s.head == nil {
 		s.tail = nil
 	}
-	x.freeMessage(m)
+	x.pool.putMessage(m)
 	return info, n, true
+}
+
+// copy moves bytes out of a chain and frees the fragments that are used up.
+func (x *Inbox) copy(c *chain, buf []byte) int {
+	n := 0
+	for f := c.head; f != nil; f = c.head {
+		k := copy(buf[n:], f.data[f.off:])
+		n += k
+		f.off += k
+		if f.off < len(f.data) {
+			break
+		}
+		c.head = f.next
+		if c.head == nil {
+			c.tail = nil
+		}
+		x.charged -= len(f.data) + Overhead
+		x.user -= len(f.data)
+		x.pool.put(f)
+	}
+	c.size -= n
+	return n
 }

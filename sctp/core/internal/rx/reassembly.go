@@ -1,17 +1,12 @@
 package rx
 
-import (
-	"slices"
-
-	"github.com/rserpool/rserpool/sctp/wire"
-)
+import "github.com/rserpool/rserpool/sctp/wire"
 
 // run is consecutive fragments of one incomplete message.
 type run struct {
 	info        Info
 	first, last wire.TSN
-	head, tail  *fragment
-	size        int
+	parts       chain
 	begin, end  bool     // has the first, the last fragment
 	open        *message // under partial delivery: fragments go here
 }
@@ -21,197 +16,179 @@ func (r *run) same(d *wire.Data) bool {
 		(d.Unordered || r.info.SSN == d.SSN)
 }
 
-// find returns the index of the first run that begins above t.
-func (x *Inbox) find(t wire.TSN) int {
-	if n := len(x.runs); n == 0 || x.runs[n-1].first.Less(t) {
-		return n
-	}
-	i, _ := slices.BinarySearchFunc(x.runs, t, func(r *run, t wire.TSN) int {
-		if r.first.Less(t) {
-			return -1
-		}
-		return 1
-	})
-	return i
+// fragments finds the runs that a chunk may extend, in constant time however the
+// peer scatters its fragments.
+type fragments struct {
+	growing *run              // the run that grew last, if it has no end: not in ends
+	ends    map[wire.TSN]*run // runs without their end, by last TSN
+	begins  map[wire.TSN]*run // runs without their begin, by first TSN
+	count   int               // runs
 }
 
-// neighbours returns the runs that end just below t and begin just above it.
-func (x *Inbox) neighbours(t wire.TSN) (i int, left, right *run) {
-	i = x.find(t)
-	if i > 0 && x.runs[i-1].last.Add(1) == t {
-		left = x.runs[i-1]
+// before is the run that t continues, nil if there is none.
+func (s *fragments) before(t wire.TSN) *run {
+	if s.growing != nil && s.growing.last.Add(1) == t {
+		return s.growing
 	}
-	if i < len(x.runs) && x.runs[i].first == t.Add(1) {
-		right = x.runs[i]
+	return s.ends[t.Add(^uint32(0))]
+}
+
+// after is the run that continues t, nil if there is none.
+func (s *fragments) after(t wire.TSN) *run { return s.begins[t.Add(1)] }
+
+// surround says whether t would interrupt a message.
+func (s *fragments) surround(t wire.TSN) bool { return s.before(t) != nil || s.after(t) != nil }
+
+// leave takes a run out of the tables, because it changes.
+func (s *fragments) leave(r *run) {
+	if s.growing == r {
+		s.growing = nil
+	} else if !r.end {
+		delete(s.ends, r.last)
 	}
-	return i, left, right
+	if !r.begin {
+		delete(s.begins, r.first)
+	}
+	s.count--
+}
+
+// enter puts a run into the tables as the one that grew last.
+func (s *fragments) enter(r *run) {
+	s.count++
+	if !r.begin {
+		if s.begins == nil {
+			s.begins = make(map[wire.TSN]*run)
+		}
+		s.begins[r.first] = r
+	}
+	if r.end {
+		return
+	}
+	if g := s.growing; g != nil {
+		if s.ends == nil {
+			s.ends = make(map[wire.TSN]*run)
+		}
+		s.ends[g.last] = g
+	}
+	s.growing = r
+}
+
+// trim gives memory back that fragments in disorder once needed.
+func (s *fragments) trim() {
+	if s.count == 0 {
+		*s = fragments{}
+	}
 }
 
 // fits checks a chunk against what was received next to it: a message's fragments
 // have consecutive TSNs, begin with B and end with E (RFC 9260 §6.9).
-func (x *Inbox) fits(d *wire.Data, m *TSNMap) bool {
-	_, left, right := x.neighbours(d.TSN)
-	return fits(d, m, left, right)
-}
-
 func fits(d *wire.Data, m *TSNMap, left, right *run) bool {
-	if d.Begin {
-		if left != nil && !left.end {
+	switch {
+	case left != nil:
+		if d.Begin || !left.same(d) {
 			return false
 		}
-	} else if left != nil {
-		if left.end || !left.same(d) {
-			return false
-		}
-	} else if m.Received(d.TSN.Add(^uint32(0))) {
-		return false // the chunk before belongs to a message that is complete
+	case !d.Begin && m.Received(d.TSN.Add(^uint32(0))):
+		return false // the chunk before ends a message
 	}
-	if d.End {
-		if right != nil && !right.begin {
-			return false
-		}
-	} else if right != nil {
-		if right.begin || !right.same(d) {
-			return false
-		}
-	} else if m.Received(d.TSN.Add(1)) {
-		return false
+	switch {
+	case right != nil:
+		return !d.End && right.same(d)
+	case !d.End && m.Received(d.TSN.Add(1)):
+		return false // the chunk behind begins one
 	}
 	return true
 }
 
 // fragment files one fragment of a longer message.
 func (x *Inbox) fragment(d *wire.Data, m *TSNMap) Verdict {
-	i, left, right := x.neighbours(d.TSN)
+	left, right := x.frags.before(d.TSN), x.frags.after(d.TSN)
 	if !fits(d, m, left, right) {
 		return Violation
 	}
-	f := x.pool.get(d.Payload)
-	x.charge(len(d.Payload))
-	if d.Begin {
-		left = nil
+	r := left
+	if r == nil {
+		r = x.pool.run()
+		*r = run{first: d.TSN, begin: d.Begin,
+			info: Info{Stream: d.Stream, SSN: d.SSN, PPID: d.PPID, Unordered: d.Unordered}}
+	} else {
+		x.frags.leave(r)
 	}
-	if d.End {
-		right = nil
-	}
-	var r *run
-	switch {
-	case left != nil:
-		r = left
-		r.append(f, len(d.Payload))
-		r.last = d.TSN
-		i--
-	default:
-		r = &run{first: d.TSN, last: d.TSN, begin: d.Begin,
-			info: Info{Stream: d.Stream, SSN: d.SSN, PPID: d.PPID, TSN: d.TSN, Unordered: d.Unordered}}
-		r.append(f, len(d.Payload))
-		x.runs = slices.Insert(x.runs, i, r)
-	}
-	r.end = d.End
+	r.last, r.end = d.TSN, d.End
+	r.parts.append(x.store(d))
 	if right != nil {
-		r.join(right)
-		x.runs = slices.Delete(x.runs, i+1, i+2)
+		x.frags.leave(right)
+		r.last, r.end = right.last, right.end
+		r.parts.join(&right.parts)
+		x.pool.putRun(right)
 	}
 	if r.open != nil {
 		x.flush(r)
 	}
 	if r.begin && r.end {
-		x.runs = slices.Delete(x.runs, i, i+1)
-		return x.finish(r)
+		return x.finish(r, m.Cum())
 	}
+	x.frags.enter(r)
 	return Accepted
 }
 
-func (r *run) append(f *fragment, n int) {
-	if r.tail == nil {
-		r.head = f
-	} else {
-		r.tail.next = f
-	}
-	r.tail = f
-	r.size += n
-}
-
-// join appends the run that begins where r ends.
-func (r *run) join(right *run) {
-	if r.tail == nil {
-		r.head = right.head
-	} else {
-		r.tail.next = right.head
-	}
-	r.tail = right.tail
-	r.size += right.size
-	r.last, r.end = right.last, right.end
-}
-
 // finish turns a run that has both ends into a message.
-func (x *Inbox) finish(r *run) Verdict {
-	if msg := r.open; msg != nil {
-		msg.whole, msg.partialOpen = true, false
-		if s := x.stream(msg.info.Stream); s.partial == msg {
-			s.partial = nil
-			x.advance(s)
-		}
-		return Accepted
+func (x *Inbox) finish(r *run, cum wire.TSN) Verdict {
+	msg := r.open
+	if msg == nil {
+		msg = x.pool.message()
+		msg.info = r.info
+		msg.info.TSN = r.first
+		msg.parts, msg.whole = r.parts, true
+		x.pool.putRun(r)
+		return x.complete(msg, cum)
 	}
-	msg := x.newMessage()
-	msg.info = r.info
-	msg.info.TSN = r.first
-	msg.head, msg.tail, msg.size, msg.whole = r.head, r.tail, r.size, true
-	return x.complete(msg)
+	x.pool.putRun(r)
+	msg.whole = true
+	s := x.stream(msg.info.Stream)
+	s.partial = nil
+	for behind := msg.streamNext; behind != nil; behind = behind.streamNext {
+		x.enqueue(behind)
+	}
+	if !msg.info.Unordered {
+		x.advance(s)
+	}
+	return Accepted
 }
 
 // flush moves the fragments of a run under partial delivery to its message.
 func (x *Inbox) flush(r *run) {
 	msg := r.open
-	if r.head == nil {
-		return
-	}
-	if msg.tail == nil {
-		msg.head = r.head
-	} else {
-		msg.tail.next = r.head
-	}
-	msg.tail = r.tail
-	msg.size += r.size
-	r.head, r.tail, r.size = nil, nil, 0
+	msg.parts.join(&r.parts)
 	if !msg.queued {
-		x.woken = append(x.woken, msg.info.Stream)
+		x.woken.push(msg.info.Stream)
+		x.enqueue(msg)
 	}
-	x.enqueue(msg)
 }
 
-// DeliverPartially begins partial delivery of the oldest incomplete message that
-// may be delivered next, to free room for its rest (RFC 9260 §6.9). cum is the
-// cumulative TSN: only fragments up to it are certain to stay.
+// DeliverPartially begins partial delivery of the message that the cumulative TSN
+// ends in, to free room for its rest (RFC 9260 §6.9). All messages before it are
+// complete, so it is this one that keeps the others of its stream waiting, and no
+// fragment of it that was acknowledged can be missing. It returns false if there
+// is no such message or it is being delivered already.
 func (x *Inbox) DeliverPartially(cum wire.TSN) bool {
-	for _, r := range x.runs {
-		if cum.Less(r.first) {
-			return false
-		}
-		if !r.begin || r.open != nil {
-			continue
-		}
-		s := x.stream(r.info.Stream)
-		if !r.info.Unordered && (r.info.SSN != s.next || s.partial != nil) {
-			continue
-		}
-		msg := x.newMessage()
-		msg.info = r.info
-		msg.info.TSN = r.first
-		msg.partialOpen = true
-		if !r.info.Unordered {
-			s.partial = msg
-		}
-		msg.head, msg.tail, msg.size = r.head, r.tail, r.size
-		r.head, r.tail, r.size = nil, nil, 0
-		r.open = msg
-		x.deliver(s, msg)
-		return true
+	r := x.frags.before(cum.Add(1))
+	if r == nil || !r.begin || r.open != nil {
+		return false
 	}
-	return false
+	s := x.stream(r.info.Stream)
+	if s.partial != nil || !r.info.Unordered && r.info.SSN != s.next {
+		return false
+	}
+	msg := x.pool.message()
+	msg.info = r.info
+	msg.info.TSN = r.first
+	msg.parts.join(&r.parts)
+	r.open, s.partial = msg, msg
+	x.deliver(s, msg)
+	return true
 }
 
 // Incomplete is the number of runs of fragments that wait for the rest of their
 // message.
-func (x *Inbox) Incomplete() int { return len(x.runs) }
+func (x *Inbox) Incomplete() int { return x.frags.count }

@@ -13,6 +13,10 @@ import (
 // Block can say (RFC 9260 §3.3.4).
 const maxSpan = 65535
 
+// maxBehind is how far below the cumulative TSN a TSN may lie and still count as a
+// retransmission. What is further away is garbage.
+const maxBehind = 1 << 20
+
 // maxDups bounds the duplicate TSNs remembered for the next SACK.
 const maxDups = 32
 
@@ -20,7 +24,7 @@ const maxDups = 32
 type TSNMap struct {
 	cum  wire.TSN
 	high wire.TSN // highest received, cum if there is no gap
-	bits []uint64 // ring by TSN for (cum, high]; a power of two long
+	bits []uint64 // ring by TSN for (cum, high]; a power of two long, zero elsewhere
 	Dups []wire.TSN
 }
 
@@ -48,16 +52,11 @@ func (m *TSNMap) HasGaps() bool { return m.cum != m.high }
 
 // Check classifies a TSN without recording it.
 func (m *TSNMap) Check(t wire.TSN) Arrival {
-	d := t.Sub(m.cum)
+	d := int64(t.Sub(m.cum))
 	switch {
-	case d <= 0:
-		if -int64(d) > 1<<20 { // far behind: garbage rather than a retransmission
-			return TooFar
-		}
-		return Duplicate
-	case d > maxSpan:
+	case d < -maxBehind, d > maxSpan:
 		return TooFar
-	case m.has(t):
+	case d <= 0, m.has(t):
 		return Duplicate
 	}
 	return New
@@ -135,24 +134,42 @@ func (m *TSNMap) room(span int) {
 	}
 }
 
-// Gaps appends the Gap Ack Blocks, at most limit of them, to dst.
+// Gaps appends the Gap Ack Blocks, from the lowest TSN on and at most limit of
+// them, to dst (RFC 9260 §6.7). It looks at 64 TSNs at a time: a peer that leaves
+// one wide gap makes every packet call it.
 func (m *TSNMap) Gaps(dst []wire.GapBlock, limit int) []wire.GapBlock {
 	span := int(m.high.Sub(m.cum))
-	in := false
-	for i := 1; i <= span; i++ {
-		if !m.has(m.cum.Add(uint32(i))) {
-			in = false
-			continue
-		}
-		if in {
-			dst[len(dst)-1].End = uint16(i)
-			continue
-		}
-		if limit--; limit < 0 {
+	for at := 1; at <= span && limit > 0; limit-- {
+		start := m.next(at, span, true)
+		if start > span {
 			break
 		}
-		in = true
-		dst = append(dst, wire.GapBlock{Start: uint16(i), End: uint16(i)})
+		at = m.next(start, span, false)
+		dst = append(dst, wire.GapBlock{Start: uint16(start), End: uint16(at - 1)})
 	}
 	return dst
+}
+
+// next is the lowest offset from the cumulative TSN, not below at, of a TSN that
+// was received or, if want is false, that was not; span+1 if there is none.
+func (m *TSNMap) next(at, span int, want bool) int {
+	for at <= span {
+		w, b := m.at(m.cum.Add(uint32(at)))
+		word := m.bits[w]
+		if !want {
+			word = ^word
+		}
+		if rest := word >> b; rest != 0 {
+			return min(at+bits.TrailingZeros64(rest), span+1)
+		}
+		at += 64 - int(b)
+	}
+	return span + 1
+}
+
+// Trim gives the ring's memory back to the garbage collector if there is no gap.
+func (m *TSNMap) Trim() {
+	if !m.HasGaps() {
+		m.bits, m.Dups = nil, nil
+	}
 }

@@ -1,7 +1,6 @@
 package tx
 
 import (
-	"github.com/rserpool/rserpool/sctp/core/internal/path"
 	"github.com/rserpool/rserpool/sctp/wire"
 )
 
@@ -12,10 +11,12 @@ const missLimit = 3
 // Acked is what one SACK told.
 type Acked struct {
 	CumAdvanced bool
-	Bytes       int // newly acknowledged, all paths
-	Reneged     bool
-	htna        wire.TSN
-	hasHTNA     bool
+	Bytes       int  // newly acknowledged user data, all paths
+	Reneged     bool // something acknowledged before is missing again
+
+	newest  wire.TSN // highest TSN newly acknowledged, if Bytes > 0
+	highest wire.TSN // highest TSN that a gap block covers, if hasGaps
+	hasGaps bool
 }
 
 // Any says whether anything was newly acknowledged.
@@ -24,25 +25,25 @@ func (a *Acked) Any() bool { return a.Bytes > 0 || a.CumAdvanced }
 // Sent reports whether the peer can have received t: it was given out.
 func (o *Outstanding) Sent(t wire.TSN) bool { return t.Less(o.next) }
 
-// credit counts a chunk that is acknowledged for the first time.
+// credit counts a chunk that is acknowledged, if it is for the first time.
 func (o *Outstanding) credit(t wire.TSN, c *Chunk, a *Acked) {
+	p := c.Path
 	switch c.fate {
 	case inFlight:
-		c.Path.InFlight -= int(c.Len)
+		p.InFlight -= c.size()
 		o.bytes -= int(c.Len)
 	case lost:
 		o.lost--
 	case gapAcked:
 		return
 	}
-	p := c.Path
-	p.Acked += int(c.Len)
-	a.Bytes += int(c.Len)
-	if !p.OldestAcked && t == p.Oldest {
-		p.OldestAcked = true
+	if a.Bytes == 0 || a.newest.Less(t) {
+		a.newest = t
 	}
-	if !a.hasHTNA || a.htna.Less(t) {
-		a.htna, a.hasHTNA = t, true
+	a.Bytes += int(c.Len)
+	p.Acked += c.size()
+	if t == p.Oldest {
+		p.OldestAcked = true
 	}
 }
 
@@ -67,9 +68,9 @@ func (o *Outstanding) AckCum(cum wire.TSN, q *Queue, a *Acked) {
 }
 
 // AckGaps applies the Gap Ack Blocks, which count from the cumulative TSN ack
-// point. Blocks that are empty, out of order, or reach past what was sent are
-// ignored. A chunk that was gap-acked and no longer is counts as in flight again
-// (RFC 9260 §6.2.1 D iii).
+// point. They come in ascending order (RFC 9260 §6.7); what is upside down, goes
+// back or reaches past what was sent is ignored. A chunk that was gap-acked and no
+// longer is counts as in flight again (§6.2.1 D iii).
 func (o *Outstanding) AckGaps(gaps []wire.GapBlock, a *Acked) {
 	if len(gaps) == 0 && o.gaps == 0 {
 		return
@@ -77,11 +78,12 @@ func (o *Outstanding) AckGaps(gaps []wire.GapBlock, a *Acked) {
 	n := o.Len()
 	at := 1 // offset from the ack point of the first chunk not looked at
 	for _, g := range gaps {
-		if int(g.Start) < at || g.End < g.Start || int(g.End) > n {
+		start, end := max(int(g.Start), at), int(g.End)
+		if g.Start == 0 || g.End < g.Start || end < start || end > n {
 			continue
 		}
-		at = o.renege(at, int(g.Start), a)
-		for ; at <= int(g.End); at++ {
+		o.renege(at, start, a)
+		for at = start; at <= end; at++ {
 			t := o.base.Add(uint32(at - 1))
 			if c := o.At(t); c.fate != gapAcked {
 				o.credit(t, c, a)
@@ -89,31 +91,24 @@ func (o *Outstanding) AckGaps(gaps []wire.GapBlock, a *Acked) {
 				o.gaps++
 			}
 		}
+		a.highest, a.hasGaps = o.base.Add(uint32(end-1)), true
 	}
 	o.renege(at, n+1, a)
 }
 
-// renege looks at the chunks at offsets [from, to), which no block covers, and
-// returns to.
-func (o *Outstanding) renege(from, to int, a *Acked) int {
+// renege looks at the chunks at offsets [from, to), which no block covers.
+func (o *Outstanding) renege(from, to int, a *Acked) {
 	for ; from < to && o.gaps > 0; from++ {
 		t := o.base.Add(uint32(from - 1))
 		c := o.At(t)
 		if c.fate != gapAcked {
 			continue
 		}
-		c.fate = inFlight
 		c.misses = 1
 		o.gaps--
-		o.bytes += int(c.Len)
-		p := c.Path
-		if p.InFlight == 0 || t.Less(p.Oldest) {
-			p.Oldest = t
-		}
-		p.InFlight += int(c.Len)
+		o.fly(t, c)
 		a.Reneged = true
 	}
-	return to
 }
 
 // CountMisses adds a miss indication to the chunks that the SACK reports missing:
@@ -121,18 +116,16 @@ func (o *Outstanding) renege(from, to int, a *Acked) int {
 // cumulative point moved, all of them (RFC 9260 §7.2.4). Chunks with three are
 // marked for retransmission, once in their life. It returns how many were marked
 // and flags their paths.
-func (o *Outstanding) CountMisses(a *Acked, inRecovery bool, gaps []wire.GapBlock) int {
-	if o.gaps == 0 || len(gaps) == 0 {
-		return 0
+func (o *Outstanding) CountMisses(a *Acked, inRecovery bool) int {
+	if !a.hasGaps {
+		return 0 // nothing is reported missing
 	}
-	bound := a.htna
-	if inRecovery && a.CumAdvanced {
-		bound = o.base.Add(uint32(gaps[len(gaps)-1].End) - 1)
-	} else if !a.hasHTNA {
+	bound := a.newest
+	switch {
+	case inRecovery && a.CumAdvanced:
+		bound = a.highest
+	case a.Bytes == 0:
 		return 0
-	}
-	if o.next.Less(bound) {
-		bound = o.next
 	}
 	marked := 0
 	for t := o.base; t.Less(bound); t = t.Add(1) {
@@ -148,16 +141,4 @@ func (o *Outstanding) CountMisses(a *Acked, inRecovery bool, gaps []wire.GapBloc
 		}
 	}
 	return marked
-}
-
-// Settle finishes the processing of a SACK for one path: it reports whether the
-// path's earliest outstanding chunk was acknowledged, so that T3-rtx restarts
-// (RFC 9260 §6.3.2 R3), and finds the new earliest one.
-func (o *Outstanding) Settle(p *path.Path) bool {
-	was := p.OldestAcked
-	p.OldestAcked = false
-	if p.InFlight > 0 {
-		o.refreshOldest(p)
-	}
-	return was
 }

@@ -29,6 +29,13 @@ type Chunk struct {
 // Payload is the chunk's user data.
 func (c *Chunk) Payload() []byte { return c.Msg.Data[c.Off : c.Off+c.Len] }
 
+// size is what the chunk takes of the congestion window: its length with header
+// and padding (RFC 9260 §7.2). The peer's window counts user data only (§6.2.1).
+func (c *Chunk) size() int { return Size(int(c.Len)) }
+
+// Size is the length of a DATA chunk with n bytes of user data, with its padding.
+func Size(n int) int { return wire.DataHeaderLen + (n+3)&^3 }
+
 // Outstanding is the scoreboard: a ring of chunks from the cumulative TSN ack
 // point to the last TSN given out.
 type Outstanding struct {
@@ -46,6 +53,14 @@ func (o *Outstanding) Init(first wire.TSN) { *o = Outstanding{base: first, next:
 
 // Len is the number of chunks not cumulatively acknowledged.
 func (o *Outstanding) Len() int { return int(o.next.Sub(o.base)) }
+
+// maxChunks bounds the chunks not cumulatively acknowledged: a Gap Ack Block
+// cannot tell of one that lies further ahead (RFC 9260 §3.3.4), so a receiver
+// would discard it.
+const maxChunks = 1<<16 - 1
+
+// Full says whether no new chunk may be sent before others are acknowledged.
+func (o *Outstanding) Full() bool { return o.Len() >= maxChunks }
 
 // Next is the TSN the next new chunk will get.
 func (o *Outstanding) Next() wire.TSN { return o.next }
@@ -75,14 +90,21 @@ func (o *Outstanding) Push(c Chunk, p *path.Path) wire.TSN {
 	}
 	t := o.next
 	o.next = t.Add(1)
-	c.Path, c.Sends, c.fate = p, 1, inFlight
+	c.Path, c.Sends = p, 1
 	*o.At(t) = c
-	if p.InFlight == 0 {
+	o.fly(t, &c)
+	return t
+}
+
+// fly counts a chunk as in flight on its path.
+func (o *Outstanding) fly(t wire.TSN, c *Chunk) {
+	c.fate = inFlight
+	p := c.Path
+	if p.InFlight == 0 || t.Less(p.Oldest) {
 		p.Oldest = t
 	}
-	p.InFlight += int(c.Len)
+	p.InFlight += c.size()
 	o.bytes += int(c.Len)
-	return t
 }
 
 func (o *Outstanding) grow() {
@@ -112,14 +134,10 @@ func (o *Outstanding) Resend(t wire.TSN, p *path.Path) {
 	c := o.At(t)
 	c.Path.Untime(t)
 	p.Untime(t)
-	c.fate, c.Path, c.misses = inFlight, p, 0
+	c.Path, c.misses = p, 0
 	c.Sends++
 	o.lost--
-	if p.InFlight == 0 || t.Less(p.Oldest) {
-		p.Oldest = t
-	}
-	p.InFlight += int(c.Len)
-	o.bytes += int(c.Len)
+	o.fly(t, c)
 }
 
 // MarkLost marks a chunk in flight for retransmission and takes it out of the
@@ -132,7 +150,7 @@ func (o *Outstanding) MarkLost(t wire.TSN) {
 	c.fate = lost
 	c.misses = 0
 	o.lost++
-	c.Path.InFlight -= int(c.Len)
+	c.Path.InFlight -= c.size()
 	o.bytes -= int(c.Len)
 	if t.Less(o.hint) || o.lost == 1 {
 		o.hint = t
@@ -175,9 +193,12 @@ func (o *Outstanding) MarkPathLost(p *path.Path) int {
 	return n
 }
 
-// refreshOldest finds the lowest TSN in flight on p after its oldest was
+// Settle finds the lowest TSN in flight on p after its oldest may have been
 // acknowledged or marked.
-func (o *Outstanding) refreshOldest(p *path.Path) {
+func (o *Outstanding) Settle(p *path.Path) {
+	if p.InFlight == 0 {
+		return
+	}
 	t := p.Oldest
 	if t.Less(o.base) {
 		t = o.base

@@ -1,0 +1,232 @@
+package core
+
+import (
+	"math"
+	"time"
+
+	"github.com/rserpool/rserpool/sctp/core/internal/path"
+	"github.com/rserpool/rserpool/sctp/core/internal/tx"
+	"github.com/rserpool/rserpool/sctp/wire"
+)
+
+// minFragment is the smallest piece of a long message that is worth the rest of a
+// packet.
+const minFragment = 64
+
+// dataPath is where DATA may go now, nil if there is none or no window for it
+// allows: lost chunks first (RFC 9260 §6.1 C), then new ones.
+func (a *Association) dataPath(now time.Time) *path.Path {
+	if !a.state.sendsData() {
+		return nil
+	}
+	t := &a.tx
+	if _, c := t.out.NextLost(); c != nil {
+		p := a.retransmitPath(c)
+		if t.force || p.Window() > 0 {
+			return p
+		}
+		p.Limited = p.InFlight >= p.CC.Window()
+		return nil
+	}
+	t.force = false
+	p, m := a.paths.Current(), t.queue.Front()
+	if m == nil {
+		p.Limited = false
+		return nil
+	}
+	p.Decay(now)
+	p.Limited = p.InFlight >= p.CC.Window()
+	if p.Window() <= 0 || p.Burst >= a.burst(p) || t.out.Full() ||
+		!a.peerHasRoom(now, a.fragmentSize(m)) || a.nagle(m, p) {
+		return nil
+	}
+	return p
+}
+
+// burst is Max.Burst in bytes (RFC 9260 §6.1 D). It limits what is sent on one
+// occasion in excess of what was acknowledged since the last.
+func (a *Association) burst(p *path.Path) int {
+	if a.cfg.MaxBurst <= 0 {
+		return math.MaxInt32 / 2
+	}
+	return a.cfg.MaxBurst * p.PMDCS()
+}
+
+// retransmitPath is the path for a lost chunk: another one than where it timed out
+// (RFC 9260 §6.4), the same for a fast retransmission.
+func (a *Association) retransmitPath(c *tx.Chunk) *path.Path {
+	if c.Path.Errors > 0 || !c.Path.Usable() {
+		return a.paths.Alternate(c.Path)
+	}
+	return c.Path
+}
+
+// fragmentSize is the user data of the next chunk of a message, were it to start a
+// packet.
+func (a *Association) fragmentSize(m *tx.Message) int {
+	return min(m.Remaining(), a.maxFragment())
+}
+
+// maxFragment is the user data that fits one packet on every path.
+func (a *Association) maxFragment() int {
+	return a.paths.MinSize() - wire.HeaderLen - wire.DataHeaderLen
+}
+
+// nextSize is the size of the DATA chunk that is to be sent next, or of the
+// smallest piece of it that may be.
+func (a *Association) nextSize() int {
+	if _, c := a.tx.out.NextLost(); c != nil {
+		return tx.Size(int(c.Len))
+	}
+	m := a.tx.queue.Front()
+	switch {
+	case m == nil:
+		return 0
+	case !m.Started() && m.Remaining() <= a.maxFragment():
+		return tx.Size(m.Remaining())
+	}
+	return tx.Size(min(m.Remaining(), minFragment))
+}
+
+// peerHasRoom applies rule A of RFC 9260 §6.1: not more than the peer's window,
+// except for a probe when nothing is outstanding.
+func (a *Association) peerHasRoom(now time.Time, n int) bool {
+	t := &a.tx
+	if n <= t.peerRwnd {
+		return true
+	}
+	if t.out.Len() > 0 {
+		return false
+	}
+	if t.probe {
+		return true
+	}
+	if !a.timers.running(timerProbe) {
+		t.probing = true
+		a.timers.set(timerProbe, now.Add(a.paths.Current().RTO.Value()))
+	}
+	return false
+}
+
+// nagle says whether a small message should wait for more, as long as something is
+// unacknowledged and its user did not ask otherwise (RFC 9260 §6.1, SWS
+// avoidance of RFC 1122 §4.2.3.4).
+func (a *Association) nagle(m *tx.Message, p *path.Path) bool {
+	if a.cfg.NoDelay || m.Immediate || m.Started() || a.tx.out.InFlight() == 0 || a.state != Established {
+		return false
+	}
+	return a.tx.queue.Bytes()+a.tx.queue.Waiting()*(wire.DataHeaderLen+2) < p.Size-wire.HeaderLen
+}
+
+// appendData fills a packet that begins at start up to limit bytes with DATA for
+// path p: lost chunks, then new ones, in ascending TSN order. Whether the window
+// is open for new ones is decided before the first chunk: the packet may exceed it
+// (RFC 9260 §6.1 B).
+func (a *Association) appendData(now time.Time, b []byte, start int, p *path.Path, limit int) []byte {
+	open := p.Window() > 0 && p == a.paths.Current()
+	b, full := a.appendLost(now, b, start, p, limit)
+	a.tx.force = false
+	if full || !open {
+		return b
+	}
+	return a.appendNew(now, b, start, p, limit)
+}
+
+// appendLost appends chunks marked for retransmission; full says that one is left
+// over, so that no new data may follow (RFC 9260 §6.1 C).
+func (a *Association) appendLost(now time.Time, b []byte, start int, p *path.Path, limit int) ([]byte, bool) {
+	for {
+		t, c := a.tx.out.NextLost()
+		if c == nil {
+			return b, false
+		}
+		if a.retransmitPath(c) != p {
+			return b, true
+		}
+		size := tx.Size(int(c.Len))
+		// A chunk larger than the path's packets, because their size has shrunk, goes
+		// alone and is left to IP fragmentation (§6.9); in a run of segments (start >
+		// 0) nothing may exceed the size of the first.
+		if len(b)-start+size > limit && (start > 0 || len(b) > wire.HeaderLen) {
+			return b, true
+		}
+		fast := c.Path == p && p.Errors == 0
+		p.CC.OnSent(now, size, p.InFlight)
+		a.tx.out.Resend(t, p)
+		a.tx.peerRwnd = max(0, a.tx.peerRwnd-int(c.Len)) // §6.2.1 B
+		b = a.appendChunk(b, start, t, c, false)
+		a.stats.Retransmitted++
+		p.LastData = now
+		if a.cfg.Trace.Retransmit != nil {
+			a.cfg.Trace.Retransmit(t, fast)
+		}
+		if t == p.Oldest {
+			p.RestartT3(now) // §6.1: the earliest outstanding chunk is sent again
+		} else {
+			p.StartT3(now)
+		}
+	}
+}
+
+// appendNew appends new DATA chunks.
+func (a *Association) appendNew(now time.Time, b []byte, start int, p *path.Path, limit int) []byte {
+	t := &a.tx
+	longest := a.maxFragment()
+	for {
+		m := t.queue.Front()
+		if m == nil || t.out.Full() || t.queue.SequenceFull(m) {
+			return b
+		}
+		space := limit - (len(b) - start) - wire.DataHeaderLen
+		n := m.Remaining()
+		if n > space {
+			// A message that fits a packet is not fragmented; a longer one fills
+			// what is left of this one.
+			if space = min(space, longest) &^ 3; !m.Started() && n <= longest || space < minFragment {
+				return b
+			}
+			n = space
+		}
+		if n > t.peerRwnd && !(t.probe && t.out.Len() == 0) {
+			return b
+		}
+		b = a.appendFragment(now, b, start, p, n, m)
+	}
+}
+
+// appendFragment sends the next n bytes of the front message m.
+func (a *Association) appendFragment(now time.Time, b []byte, start int, p *path.Path, n int, m *tx.Message) []byte {
+	t := &a.tx
+	t.probe = false
+	p.CC.OnSent(now, tx.Size(n), p.InFlight)
+	c := t.queue.Cut(n)
+	tsn := t.out.Push(c, p)
+	t.peerRwnd = max(0, t.peerRwnd-n) // §6.2.1 B
+	p.Burst += tx.Size(n)
+	p.Time(now, tsn)
+	p.StartT3(now)
+	p.LastData = now
+	a.stats.DataOut++
+	a.stats.BytesOut += uint64(n)
+	return a.appendChunk(b, start, tsn, t.out.At(tsn), a.wantsAckNow(p, c, m))
+}
+
+// wantsAckNow decides the I bit of a new chunk (RFC 9260 §6.1).
+func (a *Association) wantsAckNow(p *path.Path, c tx.Chunk, m *tx.Message) bool {
+	return m.Immediate && c.End || a.state == ShutdownPending ||
+		p.InFlight >= p.CC.Window() || !a.cfg.NoDelay && a.tx.queue.Front() == nil
+}
+
+// appendChunk encodes one DATA chunk with its payload and padding.
+func (a *Association) appendChunk(b []byte, start int, t wire.TSN, c *tx.Chunk, immediate bool) []byte {
+	d := wire.Data{
+		TSN: t, Stream: c.Msg.Stream, SSN: c.Msg.SSN, PPID: c.Msg.PPID,
+		Unordered: c.Msg.Unordered, Begin: c.Begin, End: c.End, Immediate: immediate,
+	}
+	b = wire.AppendDataHeader(b, &d, int(c.Len))
+	b = append(b, c.Payload()...)
+	for (len(b)-start)&3 != 0 {
+		b = append(b, 0)
+	}
+	return b
+}
