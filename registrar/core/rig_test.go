@@ -232,3 +232,13 @@ func add(pe rserpool.PoolElement) *enrp.HandleUpdate {
 func del(from rserpool.RegistrarID, pe rserpool.PoolElement) *enrp.HandleUpdate {
 	return &enrp.HandleUpdate{Sender: from, Receiver: ownID, Action: enrp.DelPE, Handle: pool, Element: pe}
 }
+
+type keepAlive = asap.EndpointKeepAlive
+
+func ack(id rserpool.PEID) *asap.EndpointKeepAliveAck {
+	return &asap.EndpointKeepAliveAck{Handle: pool, PEID: id}
+}
+
+func regOf(h rserpool.PoolHandle, pe rserpool.PoolElement) *asap.Registration {
+	return &asap.Registration{Handle: h, Element: pe}
+}
