@@ -40,13 +40,14 @@ func callCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "call POOL",
 		Short: "Send lines to a pool's service and print the replies",
-		Long: `Send each line of standard input to a service as a message, and print the replies. One reply is
-expected for each line. When the element dies, another one takes over: lines that were not
-answered are sent again, so that a line may be processed twice. With --no-reply nobody knows
-which ones those are: what is on its way to an element that dies is lost.
+		Long: `Send each line of standard input to a service as a message, and print the
+replies. One reply is expected for each line. When the element dies, another
+one takes over: lines that were not answered are sent again, so that a line may
+be processed twice. With --no-reply nobody knows which ones those are: what is
+on its way to an element that dies is lost.
 
-It ends when standard input has ended and all lines are answered. If there were no lines at
-all it prints what the service says until that ends the session.`,
+It ends when standard input has ended and all lines are answered. If there were
+no lines at all it prints what the service says until that ends the session.`,
 		Example: `  echo hello | rserpool call EchoPool
   rserpool call DaytimePool </dev/null
   seq 100 | rserpool call PingPongPool --pingpong`,
@@ -57,16 +58,18 @@ all it prints what the service says until that ends the session.`,
 	o.client.add(c, "off")
 	f := c.Flags()
 	f.BoolVar(&o.noReply, "no-reply", false, "expect no replies: end when all lines have arrived")
-	f.BoolVar(&o.pingpong, "pingpong", false, "speak rsplib's PingPong protocol; replies have their number in front")
+	f.BoolVar(&o.pingpong, "pingpong", false, "speak PingPong; replies have their number in front")
 	f.BoolVar(&o.wait, "wait", false, "wait for a pool that does not exist yet")
-	f.DurationVar(&o.timeout, "timeout", time.Minute, "how `long` to look for another element")
-	c.MarkFlagsMutuallyExclusive("no-reply", "pingpong")
+	f.DurationVar(&o.timeout, "timeout", time.Minute, "how long to look for another element")
 	noFiles(c, "timeout")
 	return c
 }
 
 func (o *callOptions) run(c *cobra.Command, pool string) error {
 	ctx := c.Context()
+	if o.noReply && o.pingpong {
+		return usage("call: --no-reply and --pingpong exclude each other")
+	}
 	handle, err := poolHandle(pool)
 	if err != nil {
 		return err

@@ -42,10 +42,11 @@ func demoCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "demo",
 		Short: "Watch a download survive two dead servers and a dead registrar",
-		Long: `Start three registrars, three file servers and a download, all of them processes of their
-own on 127.0.0.1, and kill (SIGKILL) the server in use at a quarter, its successor's home
-registrar at the half, and that server at three quarters of the download. The third server
-finishes it. Everything is cleaned up in the end.`,
+		Long: `Start three registrars, three file servers and a download, all of them
+processes of their own on 127.0.0.1, and kill (SIGKILL) the server in use at a
+quarter, its successor's home registrar at the half, and that server at three
+quarters of the download. The third server finishes it. Everything is cleaned
+up in the end.`,
 		Example: `  rserpool demo
   rserpool demo --size 1G`,
 		Args:              cobra.NoArgs,

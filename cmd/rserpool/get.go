@@ -34,12 +34,13 @@ func getCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "get POOL/PATH",
 		Short: "Download a file from a pool of file servers",
-		Long: `Download a file from a pool of file servers (rserpool serve files). When the server dies
-the download goes on with another one, if that has the same file: same size, same SHA-256.
+		Long: `Download a file from a pool of file servers (rserpool serve files). When the
+server dies the download goes on with another one, if that has the same file:
+same size, same SHA-256.
 
-The file is written to NAME.HASH.part, and renamed to NAME when all of it is there and its
-SHA-256 is right. If the download fails, the part stays, and the same command goes on from
-there.`,
+The file is written to NAME.HASH.part, and renamed to NAME when all of it is
+there and its SHA-256 is right. If the download fails, the part stays, and the
+same command goes on from there.`,
 		Example: `  rserpool get FilePool/images/disk.img
   rserpool get FilePool/notes.txt -o - | less`,
 		Args:              cobra.ExactArgs(1),
@@ -47,11 +48,11 @@ there.`,
 		RunE:              func(c *cobra.Command, args []string) error { return o.run(c, args[0]) },
 	}
 	f := c.Flags()
-	f.StringVarP(&o.out, "output", "o", "", "`file` to write, or a directory, or - for standard output (default the name in PATH)")
+	f.StringVarP(&o.out, "output", "o", "", "`file` or directory, - for standard output (default from PATH)")
 	o.client.add(c, "off")
-	f.StringVar(&o.progress, "progress", "auto", "`how` to show progress: auto, bar, lines, json or none")
+	f.StringVar(&o.progress, "progress", "auto", "`how`: auto, bar, lines, json or none")
 	f.Var(&o.limit, "limit-rate", "most bytes a second, such as 2M")
-	f.DurationVar(&o.timeout, "timeout", time.Minute, "how `long` to look for another server")
+	f.DurationVar(&o.timeout, "timeout", time.Minute, "how long to look for another server")
 	f.Var(&o.buffer, "buffer", "bytes that may wait to be read")
 	must(f.MarkHidden("buffer"))
 	fixed(c, "progress", "auto", "bar", "lines", "json", "none")

@@ -57,24 +57,20 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 	return exitFailure
 }
 
-// oneLine is the text of an error for the user: in one line, and without the name of a
-// library package in front, because the command's own name stands there already.
+// libraries are the packages that put their name in front of errors.
+var libraries = []string{"rserpool", "pooluser", "poolelement", "registrar", "asap", "enrp", "sctp"}
+
+// oneLine is the text of an error for the user: in one line and without the names of
+// library packages.
 func oneLine(err error) string {
-	if errors.Is(err, context.Canceled) {
-		return "interrupted"
+	s := ": " + strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; ")
+	s = strings.ReplaceAll(s, context.DeadlineExceeded.Error(), "timeout")
+	s = strings.ReplaceAll(s, context.Canceled.Error(), "interrupted")
+	for _, l := range libraries {
+		s = strings.ReplaceAll(s, ": "+l+": ", ": ")
+		s = strings.ReplaceAll(s, "("+l+": ", "(")
 	}
-	s := strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; ")
-	for {
-		head, rest, ok := strings.Cut(s, ": ")
-		switch head {
-		case "rserpool", "pooluser", "poolelement", "registrar", "asap", "sctp":
-			if ok {
-				s = rest
-				continue
-			}
-		}
-		return s
-	}
+	return strings.TrimPrefix(s, ": ")
 }
 
 func rootCommand() *cobra.Command {
@@ -82,15 +78,18 @@ func rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "rserpool",
 		Short: "Reliable server pooling (RFC 5351) over SCTP in UDP",
-		Long: `Reliable server pooling (RFC 5351 to 5356) over SCTP in UDP (RFC 9260, RFC 6951).
+		Long: `Reliable server pooling (RFC 5351 to 5356) over SCTP in UDP (RFC 9260, RFC
+6951).
 
-Servers register with a registrar as elements of a pool; users ask a registrar for
-a pool by its name and talk to one of its elements. Registrars share what they know, so
-that none of them is needed for long; and a user whose element dies goes on with another.
+Servers register with a registrar as elements of a pool; users ask a registrar
+for a pool by its name and talk to one of its elements. Registrars share what
+they know, so that none of them is needed for long; and a user whose element
+dies goes on with another.
 
-Addresses are IP[/IP...]:PORT[@UDPPORT]: all addresses of a multi-homed endpoint,
-its SCTP port and its UDP encapsulation port (default 9899). IPv6 addresses stand
-in brackets: [2001:db8::1]/192.0.2.1:3863@9899. Host names are accepted, too.`,
+Addresses are IP[/IP...]:PORT[@UDPPORT]: all addresses of a multi-homed
+endpoint, its SCTP port and its UDP encapsulation port (default 9899). IPv6
+addresses stand in brackets: [2001:db8::1]/192.0.2.1:3863@9899. Host names are
+accepted, too.`,
 		Example: `  rserpool demo
   rserpool registrar &
   rserpool serve echo --pool EchoPool &

@@ -41,8 +41,8 @@ type clientOptions struct {
 
 func (o *clientOptions) add(c *cobra.Command, level string) {
 	f := c.Flags()
-	f.StringArrayVar(&o.registrars, "registrar", nil, "`address` of a registrar; may be repeated (default "+defaultRegistrar+")")
-	f.StringVar(&o.profile, "profile", core.ProfileDefault.Name, "`timers`: default, rfc, rsplib or fast (see rserpool registrar --help)")
+	f.StringArrayVar(&o.registrars, "registrar", nil, "`address` of a registrar (repeatable; default "+defaultRegistrar+")")
+	f.StringVar(&o.profile, "profile", core.ProfileDefault.Name, "`timers`: default, rfc, rsplib or fast")
 	fixed(c, "profile", profileNames()...)
 	noFiles(c, "registrar")
 	o.log.add(c, level)
@@ -141,7 +141,14 @@ type byteSize int64
 
 var _ pflag.Value = (*byteSize)(nil)
 
-func (n *byteSize) String() string { return strconv.FormatInt(int64(*n), 10) }
+// String is what Set reads, with a unit if the number is a multiple of it.
+func (n *byteSize) String() string {
+	v, unit := int64(*n), ""
+	for i := 0; v != 0 && v%1024 == 0 && i < 4; i++ {
+		v, unit = v/1024, "KMGT"[i:i+1]
+	}
+	return strconv.FormatInt(v, 10) + unit
+}
 
 func (n *byteSize) Set(s string) error {
 	num := strings.TrimSuffix(strings.TrimSuffix(strings.ToUpper(s), "B"), "I")
@@ -202,8 +209,8 @@ type logOptions struct{ level, format string }
 
 func (o *logOptions) add(c *cobra.Command, level string) {
 	f := c.Flags()
-	f.StringVar(&o.level, "log", level, "`level` of what is logged to standard error: debug, info, warn, error or off")
-	f.StringVar(&o.format, "log-format", "text", "`format` of the log: text or json")
+	f.StringVar(&o.level, "log", level, "log `level`: debug, info, warn, error or off")
+	f.StringVar(&o.format, "log-format", "text", "log `format`: text or json")
 	fixed(c, "log", "debug", "info", "warn", "error", "off")
 	fixed(c, "log-format", "text", "json")
 }

@@ -24,11 +24,11 @@ func outputName(flag, name string) (string, error) {
 			flag = filepath.Join(flag, name)
 		}
 	}
-	if fi, err := os.Stat(flag); err == nil && fi.IsDir() {
-		return "", usage("get: %s is a directory", flag)
-	}
 	if base := filepath.Base(flag); base == "." || base == ".." || !filepath.IsLocal(base) {
 		return "", usage("get: %s is no name for a file", flag)
+	}
+	if fi, err := os.Stat(flag); err == nil && fi.IsDir() {
+		return "", usage("get: %s is a directory", flag)
 	}
 	return flag, nil
 }

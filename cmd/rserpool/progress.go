@@ -85,6 +85,7 @@ func newBar(w io.Writer, size int64, description string) *progressbar.ProgressBa
 		progressbar.OptionSetDescription(description),
 		progressbar.OptionShowBytes(true),
 		progressbar.OptionUseIECUnits(true),
+		progressbar.OptionShowCount(),
 		progressbar.OptionShowTotalBytes(true),
 		progressbar.OptionSetWidth(barWidth),
 		progressbar.OptionThrottle(65*time.Millisecond),
@@ -101,7 +102,7 @@ type barProgress struct {
 	bar  *progressbar.ProgressBar // nil: nothing to show
 }
 
-func (p *barProgress) describe(e event) string { return shorten(p.name, 20) + " from " + e.Element }
+func (p *barProgress) describe(e event) string { return shorten(p.name, 16) + " " + e.Element }
 
 // shorten cuts a name in the middle.
 func shorten(s string, n int) string {

@@ -2,20 +2,16 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"net"
-	"net/http"
-	"net/http/pprof"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
 
 	"github.com/rserpool/rserpool/asap"
 	"github.com/rserpool/rserpool/enrp"
+	"github.com/rserpool/rserpool/internal/daemon"
 	"github.com/rserpool/rserpool/registrar"
 	"github.com/rserpool/rserpool/registrar/core"
 	"github.com/rserpool/rserpool/rserpool"
@@ -35,7 +31,7 @@ type registrarOptions struct {
 	announce           string
 	profile            string
 	http               string
-	httpGiven, pprof   bool
+	httpGiven          bool
 	closedPeers        bool
 	strictAddresses    bool
 	items              int
@@ -48,26 +44,29 @@ func registrarCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "registrar",
 		Short: "Run a registrar",
-		Long: `Run a registrar: pool elements register with it (ASAP, RFC 5352), pool users ask it, and
-it shares what it knows with its peers (ENRP, RFC 5353). It prints "ready" once it serves.
-SIGTERM and SIGINT hand its elements over to the peers before it ends; a second one ends it
-at once.
+		Long: `Run a registrar: pool elements register with it (ASAP, RFC 5352), pool users
+ask it, and it shares what it knows with its peers (ENRP, RFC 5353). It prints
+"ready" once it serves. SIGTERM and SIGINT hand its elements over to the peers
+before it ends; a second one ends it at once.
+
+--http serves a status page at /, its data at /api/status, /metrics for
+Prometheus, /healthz, /readyz and /debug/pprof to whoever reaches the address.
 
 Timer profiles:
-  default  finds a dead element or registrar within seconds; goes along with rsplib
+  default  a dead element or registrar is found within seconds
   rfc      the values of the RFCs: a dead registrar is replaced after a minute
   rsplib   rsplib's defaults and wire quirks, for a scope of rsplib's programs
-  fast     finds a dead element or registrar in less than a second; for local networks
+  fast     one is found in less than a second; for local networks
 
---config names a YAML file with the same names as the flags, which the command line
-overrides:
+--config names a YAML file with the same names as the flags, which the command
+line overrides:
 
   listen: 192.0.2.1/198.51.100.1@9899
   id: 0x10
   peer: [192.0.2.2:9901, 192.0.2.3:9901]
   profile: fast`,
 		Example: `  rserpool registrar
-  rserpool registrar --listen 192.0.2.1 --peer 192.0.2.2:9901 --peer 192.0.2.3:9901`,
+  rserpool registrar --listen 192.0.2.1 --peer 192.0.2.2:9901`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if o.config != "" {
@@ -81,18 +80,17 @@ overrides:
 	}
 	f := c.Flags()
 	f.StringVar(&o.config, "config", "", "YAML `file` with flags")
-	f.StringVar(&o.listen, "listen", "", "`address` to serve at, IP[/IP...][@UDPPORT] (default all, UDP port 9899)")
+	f.StringVar(&o.listen, "listen", "", "where to serve, `IP[/IP...][@UDPPORT]` (default all, UDP port 9899)")
 	f.Uint16Var(&o.asapPort, "asap-port", asap.Port, "SCTP `port` for elements and users")
 	f.Uint16Var(&o.enrpPort, "enrp-port", enrp.Port, "SCTP `port` for peers")
 	f.Var(&o.id, "id", "identifier (default random)")
-	f.StringArrayVar(&o.peers, "peer", nil, "ENRP `address` of another registrar; may be repeated")
-	f.StringVar(&o.announce, "announce", "off", "announce by multicast: `on` or off")
+	f.StringArrayVar(&o.peers, "peer", nil, "ENRP `address` of another registrar (repeatable)")
+	f.StringVar(&o.announce, "announce", "off", "announce by multicast: `on|off`")
 	f.StringVar(&o.profile, "profile", core.ProfileDefault.Name, "`timers`: default, rfc, rsplib or fast")
-	f.StringVar(&o.http, "http", defaultHTTP, "`address` of status page, /api/status, /metrics, /healthz and /readyz; off for none")
-	f.BoolVar(&o.pprof, "pprof", false, "also serve /debug/pprof")
+	f.StringVar(&o.http, "http", defaultHTTP, "`address` of the status page; off for none")
 	f.BoolVar(&o.closedPeers, "closed-peers", false, "refuse registrars that are not among the peers")
-	f.BoolVar(&o.strictAddresses, "strict-addresses", false, "refuse elements that register addresses not their own")
-	f.IntVar(&o.items, "items", 0, "most `elements` that a resolution returns (default 128)")
+	f.BoolVar(&o.strictAddresses, "strict-addresses", false, "refuse elements with addresses not their own")
+	f.IntVar(&o.items, "items", 0, "most elements in a resolution (default 128)")
 	exitWithStdin(c, &o.exitWithStdin)
 	o.log.add(c, "info")
 	must(c.MarkFlagFilename("config", "yaml", "yml"))
@@ -107,6 +105,13 @@ func (o *registrarOptions) resolve(ctx context.Context, log *zap.Logger) (*regis
 	p, err := core.ParseProfile(o.profile)
 	if err != nil {
 		return nil, usage("--profile: unknown profile %q (%s)", o.profile, strings.Join(profileNames(), ", "))
+	}
+	switch o.announce {
+	case "off":
+	case "on":
+		return nil, usage("--announce on: multicast announcements are not supported; tell elements, users and peers the addresses")
+	default:
+		return nil, usage("--announce: %q is neither on nor off", o.announce)
 	}
 	if o.listen != "" {
 		if _, err := sctp.ParseListenAddr(o.listen); err != nil {
@@ -148,11 +153,11 @@ func (o *registrarOptions) run(c *cobra.Command) error {
 	if o.exitWithStdin {
 		stopAtEOF(c.InOrStdin(), stop)
 	}
-	web, err := o.serveHTTP(r, log)
+	stopHTTP, err := o.serveHTTP(r, log)
 	if err != nil {
 		return err
 	}
-	defer web.Close()
+	defer stopHTTP()
 	ended := make(chan error, 1)
 	go func() { ended <- r.Run(ctx) }()
 	select {
@@ -166,37 +171,31 @@ func (o *registrarOptions) run(c *cobra.Command) error {
 	return <-ended
 }
 
-// serveHTTP shows the state of the registrar. That the default address is taken is no
-// reason to fail: another registrar may run on this host.
-func (o *registrarOptions) serveHTTP(r *registrar.Registrar, log *zap.Logger) (*http.Server, error) {
-	mux := http.NewServeMux()
-	mux.Handle("/", r.Handler())
-	if o.pprof {
-		mux.HandleFunc("/debug/pprof/", pprof.Index)
-		mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
-		mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
-		mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
-		mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
-	}
-	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute}
+// serveHTTP shows the state of the registrar until stop is called, which waits for the
+// end. That the default address is taken is no reason to fail: another registrar may run
+// on this host.
+func (o *registrarOptions) serveHTTP(r *registrar.Registrar, log *zap.Logger) (stop func(), err error) {
 	if o.http == "off" || o.http == "" {
-		return srv, nil
+		return func() {}, nil
 	}
-	l, err := net.Listen("tcp", o.http)
-	if err != nil && !o.httpGiven {
+	ctx, cancel := context.WithCancel(context.Background()) // it outlives the drain
+	at, wait, err := daemon.Serve(ctx, o.http, daemon.Handler(r))
+	switch {
+	case err != nil && !o.httpGiven:
+		cancel()
 		log.Warn("no status page", zap.Error(err))
-		return srv, nil
-	}
-	if err != nil {
+		return func() {}, nil
+	case err != nil:
+		cancel()
 		return nil, fmt.Errorf("--http: %w", err)
 	}
-	log.Info("status page", zap.String("url", "http://"+l.Addr().String()+"/"))
-	go func() {
-		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+	log.Info("status page", zap.String("url", "http://"+at.String()+"/"))
+	return func() {
+		cancel()
+		if err := wait(); err != nil {
 			log.Error("http", zap.Error(err))
 		}
-	}()
-	return srv, nil
+	}, nil
 }
 
 // exitWithStdin adds the flag that ties a server to the process that started it.

@@ -32,8 +32,8 @@ func resolveCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "resolve POOL",
 		Short: "Ask a registrar for the elements of a pool",
-		Long: `Ask a registrar for the elements of a pool (RFC 5352, handle resolution). They come in the
-order in which the pool's policy selects them.`,
+		Long: `Ask a registrar for the elements of a pool (RFC 5352, handle resolution). They
+come in the order in which the pool's policy selects them.`,
 		Example: `  rserpool resolve EchoPool
   rserpool resolve EchoPool --items 3 --json | jq '.elements[].id'`,
 		Args:              cobra.ExactArgs(1),
@@ -42,9 +42,9 @@ order in which the pool's policy selects them.`,
 	}
 	o.client.add(c, "off")
 	f := c.Flags()
-	f.IntVar(&o.items, "items", 0, "how many `elements` to ask for; 0 leaves it to the registrar, -1 is all")
+	f.IntVar(&o.items, "items", 0, "how many elements to ask for; 0: registrar's choice, -1: all")
 	f.BoolVar(&o.json, "json", false, "print JSON")
-	f.DurationVar(&o.timeout, "timeout", 10*time.Second, "how `long` to look for a registrar")
+	f.DurationVar(&o.timeout, "timeout", 10*time.Second, "how long to look for a registrar")
 	noFiles(c, "items", "timeout")
 	return c
 }

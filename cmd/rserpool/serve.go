@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"go.uber.org/zap"
 
 	"github.com/rserpool/rserpool/internal/service"
 	"github.com/rserpool/rserpool/poolelement"
@@ -45,33 +48,35 @@ func serveCommand() *cobra.Command {
   pingpong  rsplib's example: replies are counted across elements
   files     serves the files below --root to rserpool get
 
-The first five speak as rsplib's servers do. "registered 0xID" is printed once a registrar
-has accepted the element. SIGTERM and SIGINT take it out of the pool; sessions may go on for a
-while, downloads move to another element at once. A second signal ends it.
+The first five speak as rsplib's servers do. "registered 0xID" is printed once
+a registrar has accepted the element. SIGTERM and SIGINT take it out of the
+pool; sessions may go on for a while, downloads move to another element at
+once. A second signal ends it.
 
 Policies are those of RFC 5356, with constants behind colons: RoundRobin,
 WeightedRoundRobin:3, Random, WeightedRandom:2, Priority:10, LeastUsed,
-LeastUsedDegradation:0.1, PriorityLeastUsed:0.1, RandomizedLeastUsed. All elements of
-a pool need the same one. The load of the adaptive ones is that of --sessions.`,
+LeastUsedDegradation:0.1, PriorityLeastUsed:0.1, RandomizedLeastUsed. All
+elements of a pool need the same one. The load of the adaptive ones is that of
+--sessions.`,
 		Example: `  rserpool serve echo --pool EchoPool
-  rserpool serve files --root /srv/files --pool FilePool --policy LeastUsed --sessions 20
-  rserpool serve pingpong --pool PingPongPool --registrar 192.0.2.1:3863 --listen 192.0.2.7`,
+  rserpool serve files --root /srv/files --pool FilePool --policy LeastUsed
+  rserpool serve pingpong --pool PingPongPool --registrar 192.0.2.1:3863`,
 		ValidArgs: service.Names(),
-		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
+		Args:      cobra.MatchAll(cobra.ExactArgs(1), knownService),
 		RunE:      func(c *cobra.Command, args []string) error { return o.run(c, args[0]) },
 	}
 	f := c.Flags()
 	f.StringVar(&o.pool, "pool", "", "`name` of the pool (required)")
 	o.client.add(c, "info")
-	f.StringVar(&o.listen, "listen", "", "`address` to serve at, IP[/IP...][:PORT][@UDPPORT] (default all, any free ports)")
-	f.StringVar(&o.advertise, "advertise", "", "`address` to register instead, for an element behind a NAT")
-	f.StringVar(&o.policy, "policy", "RoundRobin", "`policy` of the pool, with this element's constants")
+	f.StringVar(&o.listen, "listen", "", "where to serve, `IP[/IP...][:PORT][@UDPPORT]` (default all)")
+	f.StringVar(&o.advertise, "advertise", "", "`address` to register instead, behind a NAT")
+	f.StringVar(&o.policy, "policy", "RoundRobin", "`policy` of the pool, with constants")
 	f.Var(&o.id, "id", "identifier within the pool (default random)")
 	f.StringVar(&o.root, "root", "", "`directory` to serve (files)")
-	f.BoolVar(&o.hashAhead, "hash-ahead", false, "hash all files at the start, not at their first download (files)")
-	f.IntVar(&o.sessions, "sessions", 0, "most `sessions` at once (default no limit)")
-	f.IntVar(&o.failAfter, "fail-after", 0, "abort sessions after so many `replies`, to see users fail over (pingpong)")
-	f.DurationVar(&o.wait, "wait", 0, "how `long` to look for a registrar at first (default until there is one)")
+	f.BoolVar(&o.hashAhead, "hash-ahead", false, "hash all files at the start (files)")
+	f.IntVar(&o.sessions, "sessions", 0, "most sessions at once (default no limit)")
+	f.IntVar(&o.failAfter, "fail-after", 0, "abort sessions after so many replies (pingpong)")
+	f.DurationVar(&o.wait, "wait", 0, "how long to look for a registrar (default for ever)")
 	f.Var(&o.block, "block", "bytes of content in a message (files)")
 	f.Var(&o.buffer, "buffer", "bytes that may wait for acknowledgement")
 	must(f.MarkHidden("block"))
@@ -82,6 +87,13 @@ a pool need the same one. The load of the adaptive ones is that of --sessions.`,
 	noFiles(c, "pool", "listen", "advertise", "id", "sessions", "fail-after", "wait")
 	must(c.MarkFlagDirname("root"))
 	return c
+}
+
+func knownService(_ *cobra.Command, args []string) error {
+	if !slices.Contains(service.Names(), args[0]) {
+		return fmt.Errorf("serve: unknown service %q (%s)", args[0], strings.Join(service.Names(), ", "))
+	}
+	return nil
 }
 
 // resolve makes the element's configuration.
@@ -164,6 +176,9 @@ func (o *serveOptions) run(c *cobra.Command, name string) error {
 	return nil
 }
 
+// patience is after how long the user hears that there is no registrar yet.
+const patience = 3 * time.Second
+
 // listenFor registers the element.
 func (o *serveOptions) listenFor(ctx context.Context, handle rserpool.PoolHandle, cfg *poolelement.Config) (*poolelement.PoolElement, error) {
 	lctx := ctx
@@ -172,6 +187,10 @@ func (o *serveOptions) listenFor(ctx context.Context, handle rserpool.PoolHandle
 		lctx, cancel = context.WithTimeout(ctx, o.wait)
 		defer cancel()
 	}
+	note := time.AfterFunc(patience, func() {
+		cfg.Logger.Warn("no registrar has accepted the element yet", zap.Strings("registrars", cfg.Registrars))
+	})
+	defer note.Stop()
 	pe, err := poolelement.Listen(lctx, handle, cfg)
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
 		err = fmt.Errorf("not registered within %v: %w", o.wait, err)

@@ -2,9 +2,11 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -24,8 +26,8 @@ func statusCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "status",
 		Short: "Show the state of a registrar",
-		Long: `Show the state of a registrar: its peers, and the pools with their elements. The registrar is
-asked by HTTP, at the address of its flag --http.`,
+		Long: `Show the state of a registrar: its peers, and the pools with their elements.
+The registrar is asked by HTTP, at the address of its flag --http.`,
 		Args:              cobra.NoArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -45,7 +47,7 @@ asked by HTTP, at the address of its flag --http.`,
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&at, "http", defaultHTTP, "`address` of the registrar's status page")
+	f.StringVar(&at, "http", defaultHTTP, "`address` of the status page")
 	f.BoolVar(&asJSON, "json", false, "print JSON, as the registrar serves it")
 	noFiles(c, "http")
 	return c
@@ -63,7 +65,11 @@ func fetchStatus(c *cobra.Command, at string) ([]byte, error) {
 	client := &http.Client{Timeout: 10 * time.Second}
 	resp, err := client.Do(req)
 	if err != nil {
-		return nil, err
+		var ue *url.Error // names method and address, which the user knows
+		if errors.As(err, &ue) {
+			err = ue.Err
+		}
+		return nil, fmt.Errorf("no status of a registrar: %w", err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
