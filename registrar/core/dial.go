@@ -63,9 +63,7 @@ func (r *Registrar) elementConnected(now time.Time, c *conn) {
 			r.sendKeepAlive(now, e)
 		}
 	}
-	if len(c.held) == 0 {
-		r.shut(now, c)
-	}
+	r.closeIdle(now, c)
 }
 
 // elementDialEnded makes room for the next attempt in the queue.

@@ -120,8 +120,7 @@ func (r *Registrar) link(now time.Time, e *entry, c *conn) {
 	e.conn, e.pause, e.tried, e.borrowed = c.id, 0, false, false
 }
 
-// unlink ends that. A connection that this registrar opened for elements is
-// closed when none is left on it.
+// unlink ends that.
 func (r *Registrar) unlink(now time.Time, e *entry) {
 	c := r.links.byID[e.conn]
 	e.conn, e.confirmed, e.asking = 0, false, false
@@ -132,6 +131,12 @@ func (r *Registrar) unlink(now time.Time, e *entry) {
 	if c.pools[e.key.Handle]--; c.pools[e.key.Handle] <= 0 {
 		delete(c.pools, e.key.Handle)
 	}
+	r.closeIdle(now, c)
+}
+
+// closeIdle closes a connection that this registrar has opened when nobody uses it
+// any more.
+func (r *Registrar) closeIdle(now time.Time, c *conn) {
 	if c.dialed && c.up && len(c.held) == 0 && len(c.subs) == 0 {
 		r.shut(now, c)
 	}

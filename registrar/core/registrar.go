@@ -176,7 +176,7 @@ func (r *Registrar) timeout(now time.Time, k timerKey) {
 	case timerLife:
 		r.lifeTimeout(now, k.Key)
 	case timerNotify:
-		r.notify(k.Handle)
+		r.notify(now, k.Handle)
 	case timerDrain:
 		r.drained()
 	}

@@ -135,7 +135,7 @@ func (r *Registrar) poolChanged(now time.Time, h rserpool.PoolHandle) {
 
 // notify tells the subscribers of a pool all its elements (RFC 5352 §2.2.6). The
 // end of the pool ends the subscriptions too.
-func (r *Registrar) notify(h rserpool.PoolHandle) {
+func (r *Registrar) notify(now time.Time, h rserpool.PoolHandle) {
 	ids := make([]ConnID, 0, len(r.subs[h]))
 	for id := range r.subs[h] {
 		ids = append(ids, id)
@@ -147,6 +147,7 @@ func (r *Registrar) notify(h rserpool.PoolHandle) {
 		if !ok {
 			r.send(c, &asap.HandleResolutionResponse{Handle: h, Causes: []rserpool.Cause{{Code: rserpool.CauseUnknownPoolHandle}}})
 			r.unsubscribe(c, h)
+			r.closeIdle(now, c)
 			continue
 		}
 		els := make([]rserpool.PoolElement, 0, min(len(members), r.limits.Items))

@@ -42,6 +42,8 @@ func newRig(t testing.TB, cfg core.Config) *rig {
 }
 
 func (g *rig) drain() {
+	g.t.Helper()
+	require.NoError(g.t, g.r.Check())
 	for a, ok := g.r.PollAction(); ok; a, ok = g.r.PollAction() {
 		if a.Kind == core.Send {
 			m, ok := a.Message.(interface{ Validate() error })

@@ -525,6 +525,9 @@ func (n *registrarNode) timeout()                { n.HandleTimeout(n.h.w.now) }
 func (n *registrarNode) next() (time.Time, bool) { return n.NextTimeout() }
 
 func (n *registrarNode) drain() {
+	if err := n.Check(); err != nil {
+		n.h.w.fail("%s: %v", n.h.name, err)
+	}
 	for a, ok := n.PollAction(); ok; a, ok = n.PollAction() {
 		switch a.Kind {
 		case core.Dial:
