@@ -76,7 +76,8 @@ type identity struct {
 	// Random stand-ins for the tags in the tie-tag fields of a cookie: the real
 	// tags would tell them to whoever can make us send a cookie (RFC 5062 §4).
 	tieLocal, tiePeer     uint32
-	localAddrs            []netip.Addr
+	localAddrs            []netip.Addr // listed to the peer if at least two
+	local                 netip.Addr   // that of the handshake, see owns
 	outStreams, inStreams int
 	localInitTSN          wire.TSN
 }
@@ -210,6 +211,10 @@ func (a *Association) HandlePacket(now time.Time, in Inbound, pkt wire.Packet) {
 	p := a.paths.Find(in.Remote.Addr())
 	if p == nil {
 		a.drop("source address is not the peer's")
+		return
+	}
+	if !a.owns(in.Local) {
+		a.drop("destination address is not the association's")
 		return
 	}
 	a.learn(in, p)

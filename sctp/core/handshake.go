@@ -121,12 +121,8 @@ func (a *Association) handleInitAck(now time.Time, in Inbound, p *path.Path, pkt
 	a.id.inStreams = int(min(i.OutStreams, a.cfg.MaxInStreams))
 	a.tx.peerRwnd = window(i.ARwnd)
 	a.rx.tsn.Init(i.InitialTSN.Add(^uint32(0)))
-	pc := a.cfg.path()
-	for _, remote := range peerAddrs(in.Remote, i.Addrs) {
-		if a.paths.Find(remote.Addr()) == nil {
-			a.paths.Add(remote, netip.Addr{}, path.Unconfirmed, pc) // §5.4 rule 3
-		}
-	}
+	a.id.local = in.Local
+	a.addPeerAddrs(peerAddrs(in.Remote, i.Addrs))
 	for _, u := range i.Unrecognized {
 		a.report(wire.CauseUnrecognizedParams, u)
 	}

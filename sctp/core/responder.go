@@ -308,17 +308,11 @@ func (a *Association) adopt(c *cookie, in Inbound) {
 	a.tx.out.Init(c.localTSN)
 	a.tx.peerRwnd = window(c.peerRwnd)
 	a.rx.tsn.Init(c.peerTSN.Add(^uint32(0)))
+	a.id.local = c.local
+	// RFC 9260 §5.4 rule 2: only where the INIT ACK went is confirmed.
 	a.paths = path.Set{}
-	pc := a.cfg.path()
-	for i, remote := range c.peers {
-		// RFC 9260 §5.4 rule 2: only where the INIT ACK went is confirmed.
-		state := path.Unconfirmed
-		if i == 0 {
-			state = path.Active
-		}
-		a.paths.Add(remote, netip.Addr{}, state, pc)
-	}
-	a.paths.Primary().Local = c.local
+	a.paths.Add(c.peers[0], c.local, path.Active, a.cfg.path())
+	a.addPeerAddrs(c.peers[1:])
 	if p := a.paths.Find(in.Remote.Addr()); p != nil {
 		a.learn(in, p)
 	}

@@ -85,7 +85,7 @@ func (a *Association) replyPacket(t Transmit) {
 func (a *Association) addedAddrs(source netip.AddrPort, addrs []netip.Addr) []netip.Addr {
 	var added []netip.Addr
 	for _, p := range peerAddrs(source, addrs) {
-		if a.paths.Find(p.Addr()) == nil {
+		if a.paths.Find(p.Addr()) == nil && a.reaches(p.Addr()) {
 			added = append(added, p.Addr())
 		}
 	}
