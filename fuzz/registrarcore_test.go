@@ -1,0 +1,224 @@
+package fuzz
+
+import (
+	"encoding/binary"
+	"math/rand/v2"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rserpool/rserpool/asap"
+	"github.com/rserpool/rserpool/enrp"
+	"github.com/rserpool/rserpool/registrar/core"
+	"github.com/rserpool/rserpool/rserpool"
+)
+
+// fuzzRegistrar is the identifier of the registrar under test.
+const fuzzRegistrar rserpool.RegistrarID = 0x500
+
+// Operations of FuzzRegistrarCore.
+const (
+	regAccept = iota
+	regConnected
+	regLost
+	regAdvance
+	regDrain
+	regASAP // with any identifier of the payload protocol: 11 or 12 or another
+	regENRP
+	regENRPToUs // the receiver's identifier is put right
+)
+
+// registrarLimits are low enough for a fuzzer to reach.
+var registrarLimits = core.Limits{
+	Elements: 12, Pools: 4, ElementsPerPool: 6, ElementsPerSource: 8, Addresses: 4, Peers: 4, Connections: 8,
+	Items: 5, PageElements: 3, PageBytes: 600, Subscriptions: 2, ElementDials: 2, ResolutionRate: 50, ReportRate: 50,
+}
+
+// registrarRig drives one registrar.
+type registrarRig struct {
+	t       *testing.T
+	r       *core.Registrar
+	now     time.Time
+	conns   []core.ConnID
+	dialing map[core.ConnID]core.Action
+	ended   map[core.ConnID]bool
+}
+
+// drain takes all output and holds it to the bounds.
+func (g *registrarRig) drain() {
+	n := 0
+	for a, ok := g.r.PollAction(); ok; a, ok = g.r.PollAction() {
+		n++
+		require.Less(g.t, n, 2000, "actions do not end")
+		switch a.Kind {
+		case core.Dial:
+			require.NotEmpty(g.t, a.To.Addrs)
+			g.conns = append(g.conns, a.Conn)
+			g.dialing[a.Conn] = a
+		case core.Send:
+			require.False(g.t, g.ended[a.Conn], "%v on a connection that has ended", a)
+			b := a.Message.AppendTo(nil)
+			var err error
+			if a.Channel == core.ENRP {
+				_, err = enrp.Decode(b)
+			} else {
+				_, err = asap.Decode(b)
+			}
+			require.NoError(g.t, err, "%v", a)
+		case core.Close, core.Abort:
+			g.end(a.Conn)
+		}
+	}
+	for e, ok := g.r.PollEvent(); ok; e, ok = g.r.PollEvent() {
+		n++
+		require.Less(g.t, n, 4000, "events do not end")
+		require.NotEmpty(g.t, e.String())
+	}
+}
+
+func (g *registrarRig) end(id core.ConnID) {
+	delete(g.dialing, id)
+	g.ended[id] = true
+}
+
+// limits: nothing that came in made the registrar hold more than it may.
+func (g *registrarRig) limits() {
+	s := g.r.Snapshot()
+	require.LessOrEqual(g.t, s.Connections, registrarLimits.Connections+registrarLimits.Peers+registrarLimits.ElementDials+1)
+	require.LessOrEqual(g.t, len(s.Peers), registrarLimits.Peers)
+	require.LessOrEqual(g.t, len(s.Pools), registrarLimits.Pools)
+	all := 0
+	for _, p := range s.Pools {
+		require.LessOrEqual(g.t, len(p.Elements), registrarLimits.ElementsPerPool)
+		require.NotEmpty(g.t, p.Elements, "a pool without elements")
+		all += len(p.Elements)
+	}
+	require.LessOrEqual(g.t, all, registrarLimits.Elements)
+	require.LessOrEqual(g.t, s.Owned, all)
+}
+
+// advance lets time pass, with every timeout at its time. Dials are refused if
+// told so.
+func (g *registrarRig) advance(d time.Duration, refuse bool) {
+	end := g.now.Add(d)
+	same := 0
+	for i := 0; ; i++ {
+		require.Less(g.t, i, 50_000, "timers spin")
+		at, ok := g.r.NextTimeout()
+		if !ok || at.After(end) {
+			break
+		}
+		if same++; at.After(g.now) {
+			g.now, same = at, 0
+		}
+		require.Less(g.t, same, 50, "timers that do not go off")
+		g.r.HandleTimeout(g.now)
+		g.drain()
+		for refuse && len(g.dialing) > 0 {
+			for id := range g.dialing {
+				g.end(id)
+				g.r.Lost(g.now, id, "refused")
+			}
+			g.drain()
+		}
+	}
+	g.now = end
+}
+
+func (g *registrarRig) pick(b byte) core.ConnID {
+	if len(g.conns) == 0 {
+		return core.ConnID(b)
+	}
+	return g.conns[max(0, len(g.conns)-1-int(b)%16)]
+}
+
+func (g *registrarRig) do(s step) {
+	id := g.pick(s.pick)
+	local := []netip.Addr{hostB.Addr()}
+	switch s.op % 16 {
+	case regAccept:
+		c := core.Conn{Channel: core.ASAP, Remote: sctpAt(s.pick>>1&15, 5000), Local: local}
+		if s.pick&1 != 0 {
+			c.Channel, c.Remote.Port = core.ENRP, rserpool.ENRPPort
+		}
+		id := g.r.Accept(g.now, c)
+		g.conns = append(g.conns, id)
+	case regConnected:
+		if a, ok := g.dialing[id]; ok {
+			delete(g.dialing, id)
+			g.r.Connected(g.now, id, core.Conn{Channel: a.Channel, Remote: a.To, Local: local})
+		}
+	case regLost:
+		g.end(id)
+		g.r.Lost(g.now, id, "lost")
+	case regAdvance:
+		g.advance(time.Duration(s.pick)*10*time.Millisecond, false)
+	case regDrain:
+		if s.pick == 0xdd {
+			g.r.Drain(g.now)
+		}
+	case regENRP:
+		g.r.Receive(g.now, id, enrp.PPID, s.body)
+	case regENRPToUs:
+		b := append([]byte(nil), s.body...)
+		if len(b) >= 12 {
+			binary.BigEndian.PutUint32(b[8:], uint32(fuzzRegistrar))
+		}
+		g.r.Receive(g.now, id, enrp.PPID, b)
+	case 15:
+		g.r.Receive(g.now, id, uint32(s.pick), s.body)
+	default:
+		g.r.Receive(g.now, id, asap.PPID, s.body)
+	}
+	g.drain()
+	g.limits()
+}
+
+// FuzzRegistrarCore: a registrar with associations of elements, users and peers
+// that come, go and send anything in any order, and with time. What it sends is
+// well-formed, nothing exceeds the limits, timers do not spin, and what nobody
+// answers for is gone in the end.
+func FuzzRegistrarCore(f *testing.F) {
+	for _, b := range rserpoolSeeds(f, "asap") {
+		if len(b) < 500 {
+			p := appendStep(appendStep(nil, regAccept, 2, nil), regASAP, 0, b)
+			f.Add(appendStep(appendStep(p, regConnected, 0, nil), regAdvance, 200, nil))
+		}
+	}
+	for _, b := range rserpoolSeeds(f, "enrp") {
+		if len(b) < 700 {
+			p := appendStep(appendStep(nil, regAccept, 3, nil), regENRPToUs, 0, b)
+			p = appendStep(appendStep(p, regAccept, 5, nil), regENRP, 0, b)
+			f.Add(appendStep(p, regAdvance, 200, nil))
+		}
+	}
+	f.Add(appendStep(appendStep(appendStep(nil, regAccept, 3, nil), regLost, 0, nil), regDrain, 0xdd, nil))
+	f.Fuzz(func(t *testing.T, in []byte) {
+		g := &registrarRig{t: t, now: time.Unix(1_700_000_000, 0), dialing: map[core.ConnID]core.Action{}, ended: map[core.ConnID]bool{}}
+		r, err := core.New(g.now, core.Config{
+			ID: fuzzRegistrar, Rand: pcg{rand.New(rand.NewPCG(6, 7))}, Profile: core.ProfileFast,
+			ENRP: rserpool.Transport{Protocol: rserpool.ProtoSCTP, Port: rserpool.ENRPPort, UDPPort: 9899}, Limits: registrarLimits,
+		})
+		require.NoError(t, err)
+		g.r = r
+		g.drain()
+		for _, s := range program(in, 48) {
+			g.do(s)
+		}
+		// Everybody leaves.
+		for _, id := range g.conns {
+			if !g.ended[id] {
+				g.end(id)
+				g.r.Lost(g.now, id, "lost")
+				g.drain()
+			}
+		}
+		g.advance(3*time.Minute, true)
+		s := g.r.Snapshot()
+		require.Zero(t, s.Connections)
+		require.Zero(t, s.Owned, "elements that nobody answers for")
+		g.limits()
+	})
+}
