@@ -311,7 +311,7 @@ func (cl *caller) finish(ctx context.Context) error {
 
 // finished is errFinished if there is nothing to wait for. The caller holds cl.mu.
 func (cl *caller) finished() error {
-	if cl.over && cl.sent > 0 && len(cl.pending) == 0 {
+	if cl.over && (cl.sent > 0 || cl.readErr != nil) && len(cl.pending) == 0 {
 		return errFinished
 	}
 	return nil

@@ -112,7 +112,9 @@ func (s *server) await(prefix string) string {
 	for {
 		select {
 		case l, ok := <-s.lines:
-			require.True(s.t, ok, "ended before it printed %q: %s", prefix, s.stop().err)
+			if !ok {
+				require.Fail(s.t, "ended before it printed "+prefix, s.stop().err)
+			}
 			if strings.HasPrefix(l, prefix) {
 				return l
 			}

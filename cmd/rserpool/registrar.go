@@ -80,7 +80,7 @@ line overrides:
 	}
 	f := c.Flags()
 	f.StringVar(&o.config, "config", "", "YAML `file` with flags")
-	f.StringVar(&o.listen, "listen", "", "where to serve, `IP[/IP...][@UDPPORT]` (default all, UDP port 9899)")
+	f.StringVar(&o.listen, "listen", "", "`address`, IP[/IP...][@UDPPORT] (default all, UDP port 9899)")
 	f.Uint16Var(&o.asapPort, "asap-port", asap.Port, "SCTP `port` for elements and users")
 	f.Uint16Var(&o.enrpPort, "enrp-port", enrp.Port, "SCTP `port` for peers")
 	f.Var(&o.id, "id", "identifier (default random)")

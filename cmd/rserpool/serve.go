@@ -68,7 +68,7 @@ elements of a pool need the same one. The load of the adaptive ones is that of
 	f := c.Flags()
 	f.StringVar(&o.pool, "pool", "", "`name` of the pool (required)")
 	o.client.add(c, "info")
-	f.StringVar(&o.listen, "listen", "", "where to serve, `IP[/IP...][:PORT][@UDPPORT]` (default all)")
+	f.StringVar(&o.listen, "listen", "", "`address`, IP[/IP...][:PORT][@UDPPORT] (default all)")
 	f.StringVar(&o.advertise, "advertise", "", "`address` to register instead, behind a NAT")
 	f.StringVar(&o.policy, "policy", "RoundRobin", "`policy` of the pool, with constants")
 	f.Var(&o.id, "id", "identifier within the pool (default random)")
@@ -159,6 +159,9 @@ func (o *serveOptions) run(c *cobra.Command, name string) error {
 	}
 	pe, err := o.listenFor(ctx, handle, cfg)
 	if err != nil {
+		if ctx.Err() != nil {
+			return nil // it was to end before it had begun
+		}
 		return err
 	}
 	defer pe.Close()

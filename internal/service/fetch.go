@@ -23,7 +23,7 @@ const (
 var ErrStalled = errors.New("element does not answer")
 
 // errOutOfOrder says that an element sent what it was not asked for.
-var errOutOfOrder = errors.New("element does not keep to the file protocol")
+var errOutOfOrder = errors.New("element does not speak the file protocol")
 
 // FetchOptions are options of a Fetch. The zero value takes the defaults.
 type FetchOptions struct {
