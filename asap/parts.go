@@ -16,7 +16,7 @@ func begin(b []byte, m Message, flags uint8) ([]byte, int) {
 }
 
 // flag is bit if on, else 0.
-func flag(on bool, bit uint8) uint8 {
+func flag(on bool, bit uint8) uint8 { //nolint:unparam // each message names its own bit
 	if on {
 		return bit
 	}

@@ -157,7 +157,6 @@ func TestPublicErrors(t *testing.T) {
 	err := error(&opError{op: "dial", addr: "x", err: ErrUnreachable})
 	require.ErrorAs(t, err, &ne)
 	require.True(t, ne.Timeout())
-	require.False(t, ne.Temporary())
 	require.False(t, (&opError{err: errors.New("x")}).Timeout())
 }
 

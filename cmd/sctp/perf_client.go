@@ -81,7 +81,7 @@ func perfRun(c *cobra.Command, args []string, o *perfOptions) error {
 	case mode == "pingpong" && len(n) == 2:
 		r, err = p.pingpong(n[0], n[1])
 	case mode == "assoc" && len(n) >= 1:
-		r, err = p.assoc(time.Duration(n[0])*time.Millisecond, append(n, 1)[1])
+		r = p.assoc(time.Duration(n[0])*time.Millisecond, append(n, 1)[1])
 	case mode == "idle" && len(n) == 1:
 		r, err = p.idle(n[0])
 	case slices.Contains([]string{"bulk", "pingpong", "assoc", "idle"}, mode):
@@ -168,7 +168,7 @@ func (p *perfClient) pingpong(size, count int) (report, error) {
 }
 
 // assoc opens and gracefully closes associations for d.
-func (p *perfClient) assoc(d time.Duration, parallel int) (report, error) {
+func (p *perfClient) assoc(d time.Duration, parallel int) report {
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	done, failed := 0, 0
@@ -192,7 +192,7 @@ func (p *perfClient) assoc(d time.Duration, parallel int) (report, error) {
 		})
 	}
 	wg.Wait()
-	return report{"assocs": done, "failed": failed, "secs": time.Since(start).Seconds()}, nil
+	return report{"assocs": done, "failed": failed, "secs": time.Since(start).Seconds()}
 }
 
 // idle opens count associations and tells what each costs at both ends.

@@ -82,6 +82,7 @@ var modules = []struct {
 	}},
 	{"github.com/google/gopacket", func(p string) bool { return p == "cmd/sctp" || packetLayer(p) }},
 	{"github.com/spf13/cobra", program},
+	{"github.com/spf13/pflag", program}, // cobra's flags
 	{"github.com/prometheus/client_golang", program},
 	{"github.com/goccy/go-yaml", program},
 	{"github.com/schollz/progressbar", program},
@@ -96,6 +97,7 @@ var testModules = []string{
 	"golang.org/x/net",
 	"github.com/prometheus/client_golang",
 	"github.com/spf13/cobra",
+	"github.com/spf13/pflag",
 	"github.com/goccy/go-yaml",
 }
 
