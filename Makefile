@@ -44,12 +44,15 @@ race: ## the same tests COUNT times over, to find rarer races
 	$(GO) test -race -count=$(COUNT) -timeout 60m $(PKG)
 
 fuzz: ## each fuzz target for FUZZTIME
-	@targets=$$($(GO) test -run '^$$' -list '^Fuzz' ./fuzz | grep '^Fuzz') || \
-		{ echo "make fuzz: no targets in ./fuzz" >&2; exit 1; }; \
-	for t in $$targets; do \
-		echo "== $$t"; \
-		$(GO) test -run '^$$' -fuzz "^$$t\$$" -fuzztime $(FUZZTIME) \
-			-fuzzminimizetime 5s ./fuzz || exit 1; \
+	@pkgs=$$(grep -rl '^func Fuzz' --include='*_test.go' . | xargs -r -n1 dirname | sort -u); \
+	[ -n "$$pkgs" ] || { echo "make fuzz: no targets" >&2; exit 1; }; \
+	for p in $$pkgs; do \
+		targets=$$($(GO) test -run '^$$' -list '^Fuzz' $$p | grep '^Fuzz') || exit 1; \
+		for t in $$targets; do \
+			echo "== $$p $$t"; \
+			$(GO) test -run '^$$' -fuzz "^$$t\$$" -fuzztime $(FUZZTIME) \
+				-fuzzminimizetime 5s $$p || exit 1; \
+		done; \
 	done
 
 bench: ## the project's own benchmarks (BENCH=regexp, BENCHTIME, PKG)

@@ -98,6 +98,9 @@ func (j *cookieJar) seal(content []byte) []byte {
 func FuzzCookie(f *testing.F) {
 	j := newCookieJar(f)
 	one := j.cookie(f)
+	tag := wire.VTag(binary.BigEndian.Uint32(one[cookieTag:]))
+	_, as := j.handle(wire.Header{SrcPort: 5000, DstPort: 5001, VTag: tag}, &wire.CookieEcho{Cookie: j.seal(one[:len(one)-cookieMAC])})
+	require.NotNil(f, as, "this target gets past the MAC")
 	f.Add(one[:len(one)-cookieMAC], false)
 	many := j.cookie(f, netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.3"), netip.MustParseAddr("2001:db8::1"))
 	f.Add(many[:len(many)-cookieMAC], true)

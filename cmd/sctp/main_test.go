@@ -1,0 +1,116 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestMain lets the test binary play the command: its exit code, its standard error
+// and its pipes are then those of a real process.
+func TestMain(m *testing.M) {
+	if os.Getenv("SCTP_TEST_COMMAND") != "" {
+		main()
+	}
+	os.Exit(m.Run())
+}
+
+// output is a buffer that a command writes and a test reads meanwhile.
+type output struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.Write(b)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.String()
+}
+
+// execute runs one command line in this process.
+func execute(t *testing.T, in io.Reader, args ...string) (string, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	var out output
+	c := rootCommand()
+	c.SetArgs(args)
+	c.SetIn(in)
+	c.SetOut(&out)
+	c.SetErr(&out)
+	err := c.ExecuteContext(ctx)
+	return out.String(), err
+}
+
+// started is a command that runs beside the test.
+type started struct {
+	t    *testing.T
+	in   *io.PipeWriter
+	out  output
+	done chan error
+}
+
+// start runs a command whose standard input the test holds.
+func start(t *testing.T, args ...string) *started {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	r, w := io.Pipe()
+	s := &started{t: t, in: w, done: make(chan error, 1)}
+	c := rootCommand()
+	c.SetArgs(args)
+	c.SetIn(r)
+	c.SetOut(&s.out)
+	go func() {
+		defer cancel()
+		s.done <- c.ExecuteContext(ctx)
+	}()
+	t.Cleanup(func() { _ = w.Close(); cancel() })
+	return s
+}
+
+// wait closes the standard input and returns what the command printed.
+func (s *started) wait() string {
+	s.t.Helper()
+	require.NoError(s.t, s.in.Close())
+	select {
+	case err := <-s.done:
+		require.NoError(s.t, err)
+	case <-time.After(20 * time.Second):
+		s.t.Fatal("the command does not end")
+	}
+	return s.out.String()
+}
+
+// freeUDP is a UDP port of the loopback address that was free just now.
+func freeUDP(t *testing.T) string {
+	t.Helper()
+	c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	require.NoError(t, err)
+	defer c.Close()
+	return strconv.Itoa(c.LocalAddr().(*net.UDPAddr).Port)
+}
+
+// figures decodes the one JSON line that a measurement prints.
+func figures(t *testing.T, line string) map[string]float64 {
+	t.Helper()
+	require.Equal(t, 1, strings.Count(line, "\n"), "one line: %q", line)
+	var m map[string]float64
+	require.NoError(t, json.Unmarshal([]byte(line), &m), line)
+	return m
+}

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// perfServer starts a server on loopback and returns its address.
+func perfServer(t *testing.T, flags ...string) (*started, string) {
+	t.Helper()
+	addr := "127.0.0.1:5000@" + freeUDP(t)
+	s := start(t, append([]string{"perf", "server", addr}, flags...)...)
+	require.Eventually(t, func() bool { return s.out.String() != "" }, 10*time.Second, 2*time.Millisecond)
+	require.Equal(t, "ready\n", s.out.String())
+	return s, addr
+}
+
+// Each mode prints one JSON line with its figures, and what the server has counted
+// is what the client has sent.
+func TestPerfModes(t *testing.T) {
+	s, addr := perfServer(t)
+	run := func(args ...string) map[string]float64 {
+		out, err := execute(t, strings.NewReader(""), append([]string{"perf", "client", addr}, args...)...)
+		require.NoError(t, err)
+		return figures(t, out)
+	}
+	pingpong := run("pingpong", "64", "50")
+	require.EqualValues(t, 50, pingpong["msgs"])
+	require.Positive(t, pingpong["p50_us"])
+	require.GreaterOrEqual(t, pingpong["p99_us"], pingpong["p50_us"])
+	require.Len(t, pingpong, 3)
+
+	assoc := run("assoc", "200", "2")
+	require.Positive(t, assoc["assocs"])
+	require.Zero(t, assoc["failed"])
+	require.GreaterOrEqual(t, assoc["secs"], 0.2)
+	require.Len(t, assoc, 3)
+
+	idle := run("idle", "5")
+	require.EqualValues(t, 5, idle["assocs"])
+	require.Positive(t, idle["open_secs"])
+	for _, side := range []string{"client_", "server_"} {
+		for _, what := range []string{"rss", "heap", "stack", "goroutines"} {
+			require.Contains(t, idle, side+what+"_per")
+		}
+	}
+
+	const size = 1000
+	bulk := run("bulk", "1000", "200")
+	require.Positive(t, bulk["msgs"])
+	require.GreaterOrEqual(t, bulk["secs"], 0.2)
+	require.Len(t, bulk, 2)
+
+	line, ok := strings.CutPrefix(s.wait(), "ready\n")
+	require.True(t, ok)
+	got := figures(t, line)
+	require.Equal(t, bulk["msgs"], got["rx_msgs"])
+	require.Equal(t, bulk["msgs"]*size, got["rx_bytes"])
+	require.Positive(t, got["rx_secs"])
+	require.Equal(t, assoc["assocs"]+1+6+1, got["rx_conns"], "pingpong, idle with its probe, bulk")
+	require.Len(t, got, 4)
+}
+
+// Messages larger than a packet and than a piece of a read arrive whole.
+func TestPerfLargeMessages(t *testing.T) {
+	s, addr := perfServer(t)
+	out, err := execute(t, strings.NewReader(""), "perf", "client", addr, "bulk", "300000", "100")
+	require.NoError(t, err)
+	sent := figures(t, out)["msgs"]
+	_, line, _ := strings.Cut(s.wait(), "\n")
+	got := figures(t, line)
+	require.Equal(t, sent, got["rx_msgs"])
+	require.Equal(t, sent*300_000, got["rx_bytes"])
+}
+
+// ANCHOR_MTU is the IP MTU to respect; what is no number means 1500.
+func TestPerfMTU(t *testing.T) {
+	for env, want := range map[string]int{"": 1500, "9000": 9000, "1500": 1500, "x": 1500, "-5": 1500} {
+		t.Setenv("ANCHOR_MTU", env)
+		require.Equal(t, want, perfMTU(), env)
+	}
+	t.Setenv("ANCHOR_MTU", "9000")
+	_, addr := perfServer(t)
+	out, err := execute(t, strings.NewReader(""), "perf", "client", addr, "pingpong", "8000", "5")
+	require.NoError(t, err)
+	require.EqualValues(t, 5, figures(t, out)["msgs"])
+}
+
+// --human is not JSON, and names each figure.
+func TestPerfHuman(t *testing.T) {
+	s, addr := perfServer(t, "--human")
+	out, err := execute(t, strings.NewReader(""), "perf", "client", addr, "pingpong", "64", "5", "--human")
+	require.NoError(t, err)
+	require.NotContains(t, out, "{")
+	for _, name := range []string{"msgs", "p50 us", "p99 us"} {
+		require.Contains(t, out, name)
+	}
+	require.Contains(t, s.wait(), "rx conns")
+}
+
+// Nobody is there: a failure, not a hang.
+func TestPerfWithoutServer(t *testing.T) {
+	c := start(t, "perf", "client", "127.0.0.1:5000@"+freeUDP(t), "pingpong", "64", "5")
+	select {
+	case err := <-c.done:
+		require.Error(t, err)
+	case <-time.After(2 * time.Second):
+		// The handshake may take as long as RFC 9260 §5.1 says; it can be given up.
+	}
+}
