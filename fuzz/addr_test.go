@@ -66,7 +66,7 @@ func checkAddr(t *testing.T, a *sctp.Addr) {
 func FuzzConfig(f *testing.F) {
 	f.Add("fast", 1500, 1<<20, 1<<20, 1<<16, uint16(10), int64(time.Second), int64(0))
 	f.Add("auto", 0, 0, 0, 0, uint16(0), int64(0), int64(0))
-	f.Add("larger", -1, 1, -5, 1<<40, uint16(65535), int64(-1), int64(1)<<62)
+	f.Add("larger", -1, 1, -5, 1<<30, uint16(65535), int64(-1), int64(1)<<62)
 	stack, err := sctp.NewStack(&sctp.StackConfig{ListenAddrs: []netip.Addr{netip.MustParseAddr("127.0.0.1")}, UDPPort: 0})
 	require.NoError(f, err)
 	f.Cleanup(func() { _ = stack.Close() })
