@@ -7,7 +7,7 @@ import (
 
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
-	"github.com/spf13/pflag"
+	"github.com/spf13/cobra"
 )
 
 // notInConfig are flags that a file cannot hold.
@@ -16,7 +16,7 @@ var notInConfig = []string{"config", "help"}
 // loadConfig sets the flags that a YAML file names, except those that were given on the
 // command line. Names and values are those of the flags; flags that may be repeated take a
 // list. Other names are errors.
-func loadConfig(path string, flags *pflag.FlagSet) error {
+func loadConfig(path string, c *cobra.Command) error {
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return err
@@ -25,8 +25,6 @@ func loadConfig(path string, flags *pflag.FlagSet) error {
 	if err != nil {
 		return usage("%s: %v", path, err)
 	}
-	given := make(map[string]bool)
-	flags.Visit(func(f *pflag.Flag) { given[f.Name] = true })
 	seen := make(map[string]bool)
 	for _, doc := range file.Docs {
 		var pairs []*ast.MappingValueNode
@@ -42,7 +40,7 @@ func loadConfig(path string, flags *pflag.FlagSet) error {
 		for _, p := range pairs {
 			name := p.Key.GetToken().Value
 			where := fmt.Sprintf("%s:%d", path, p.Key.GetToken().Position.Line)
-			f := flags.Lookup(name)
+			f := c.Flags().Lookup(name)
 			switch {
 			case f == nil || f.Hidden || slices.Contains(notInConfig, name):
 				return usage("%s: unknown key %q", where, name)
@@ -50,10 +48,11 @@ func loadConfig(path string, flags *pflag.FlagSet) error {
 				return usage("%s: %s is there twice", where, name)
 			}
 			seen[name] = true
-			if given[name] {
+			if f.Changed { // on the command line: a name is here once
 				continue
 			}
-			if err := setFlag(flags, f, p.Value); err != nil {
+			_, list := f.Value.(interface{ GetSlice() []string })
+			if err := setFlag(c, name, list, p.Value); err != nil {
 				return usage("%s: %s: %w", where, name, err)
 			}
 		}
@@ -61,12 +60,12 @@ func loadConfig(path string, flags *pflag.FlagSet) error {
 	return nil
 }
 
-// setFlag sets a flag to the value of a node: the text that stands there, so that
-// 0x10 is no number yet.
-func setFlag(flags *pflag.FlagSet, f *pflag.Flag, n ast.Node) error {
+// setFlag sets a flag, which may be repeated if list, to the value of a node: the text
+// that stands there, so that 0x10 is no number yet.
+func setFlag(c *cobra.Command, name string, list bool, n ast.Node) error {
 	nodes := []ast.Node{n}
 	if seq, ok := n.(*ast.SequenceNode); ok {
-		if _, ok := f.Value.(pflag.SliceValue); !ok {
+		if !list {
 			return fmt.Errorf("one value expected, not a list")
 		}
 		nodes = seq.Values
@@ -81,7 +80,7 @@ func setFlag(flags *pflag.FlagSet, f *pflag.Flag, n ast.Node) error {
 		default:
 			return fmt.Errorf("not a plain value")
 		}
-		if err := flags.Set(f.Name, text); err != nil {
+		if err := c.Flags().Set(name, text); err != nil {
 			return err
 		}
 	}

@@ -5,23 +5,23 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/spf13/pflag"
+	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/require"
 )
 
 // configured parses a command line of registrar and the file that it names.
-func configured(t *testing.T, yaml string, args ...string) (*pflag.FlagSet, error) {
+func configured(t *testing.T, yaml string, args ...string) (*cobra.Command, error) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "registrar.yaml")
 	require.NoError(t, os.WriteFile(path, []byte(yaml), 0o644))
 	c := registrarCommand()
 	require.NoError(t, c.ParseFlags(args))
-	return c.Flags(), loadConfig(path, c.Flags())
+	return c, loadConfig(path, c)
 }
 
 // A file has the names of the flags, and the command line wins.
 func TestConfigFile(t *testing.T) {
-	f, err := configured(t, `
+	c, err := configured(t, `
 # comments are fine
 listen: 192.0.2.1/198.51.100.1@9899
 id: 0x10
@@ -37,17 +37,17 @@ asap-port: 4000
 		"listen": "192.0.2.1/198.51.100.1@9899", "id": "0x00000010", "peer": "[192.0.2.2:9901,192.0.2.3:9901]",
 		"announce": "on", "profile": "rsplib", "http": "127.0.0.1:8080", "closed-peers": "true", "asap-port": "3000", "enrp-port": "9901",
 	} {
-		require.Equal(t, want, f.Lookup(name).Value.String(), name)
+		require.Equal(t, want, c.Flags().Lookup(name).Value.String(), name)
 	}
-	require.True(t, f.Changed("http"), "given, so a failure of it is one")
+	require.True(t, c.Flags().Changed("http"), "given, so a failure of it is one")
 
-	f, err = configured(t, "peer:\n  - a:1\n  - b:2\n", "--peer", "c:3")
+	c, err = configured(t, "peer:\n  - a:1\n  - b:2\n", "--peer", "c:3")
 	require.NoError(t, err)
-	require.Equal(t, "[c:3]", f.Lookup("peer").Value.String())
+	require.Equal(t, "[c:3]", c.Flags().Lookup("peer").Value.String())
 
-	f, err = configured(t, "peer: a:1")
+	c, err = configured(t, "peer: a:1")
 	require.NoError(t, err)
-	require.Equal(t, "[a:1]", f.Lookup("peer").Value.String(), "a list of one")
+	require.Equal(t, "[a:1]", c.Flags().Lookup("peer").Value.String(), "a list of one")
 
 	for _, empty := range []string{"", "# nothing\n", "---\n"} {
 		_, err = configured(t, empty)

@@ -5,7 +5,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"fmt"
 	"os"
 	"regexp"
@@ -15,13 +14,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/rserpool/rserpool/internal/service"
 )
-
-func infoFor(data []byte) service.FileInfo {
-	return service.FileInfo{Size: int64(len(data)), SHA256: sha256.Sum256(data)}
-}
 
 var pidPattern = regexp.MustCompile(`pid (\d+)`)
 

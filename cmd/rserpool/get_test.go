@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/rserpool/rserpool/internal/service"
 )
 
 // content returns n bytes that depend on the seed.
@@ -30,6 +32,10 @@ func place(t *testing.T, name string, data []byte) string {
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, name), data, 0o644))
 	return dir
+}
+
+func infoFor(data []byte) service.FileInfo {
+	return service.FileInfo{Size: int64(len(data)), SHA256: sha256.Sum256(data)}
 }
 
 func partOf(out string, data []byte) string {

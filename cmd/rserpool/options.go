@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 	"go.uber.org/zap"
 
 	"github.com/rserpool/rserpool/asap/core"
@@ -115,8 +114,6 @@ func poolHandle(s string) (rserpool.PoolHandle, error) {
 // hexID is the value of a flag that holds an identifier; 0 is: not set.
 type hexID uint32
 
-var _ pflag.Value = (*hexID)(nil)
-
 func (id *hexID) String() string {
 	if *id == 0 {
 		return ""
@@ -138,8 +135,6 @@ func (id *hexID) Type() string { return "hex" }
 // byteSize is the value of a flag that holds a number of bytes: 1000000, 64K, 1.5M,
 // 256MiB. Units are powers of 1,024.
 type byteSize int64
-
-var _ pflag.Value = (*byteSize)(nil)
 
 // String is what Set reads, with a unit if the number is a multiple of it.
 func (n *byteSize) String() string {

@@ -99,8 +99,8 @@ func (p *partSink) commit() error {
 	if err := p.Sync(); err != nil {
 		return err
 	}
-	if err := os.Rename(p.Name(), p.out); err != nil {
+	if err := p.Close(); err != nil {
 		return err
 	}
-	return p.Close()
+	return os.Rename(p.Name(), p.out)
 }

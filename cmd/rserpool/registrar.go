@@ -70,7 +70,7 @@ line overrides:
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if o.config != "" {
-				if err := loadConfig(o.config, c.Flags()); err != nil {
+				if err := loadConfig(o.config, c); err != nil {
 					return err
 				}
 			}
