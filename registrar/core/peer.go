@@ -95,11 +95,9 @@ func (r *Registrar) dialTarget(now time.Time, t *target) {
 	if p := r.peers[t.peer]; p != nil && p.conn != 0 {
 		return
 	}
-	for _, c := range r.links.enrp {
-		if c.up && sameEndpoint(c.remote, t.at) {
-			r.retryTarget(now, t) // it has dialed first; who it is will be heard
-			return
-		}
+	if r.connectedTo(t) {
+		r.retryTarget(now, t) // it has dialed first; who it is will be heard
+		return
 	}
 	c := r.links.add(ENRP, t.at)
 	c.dialed, c.target, t.conn = true, t, c.id

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"slices"
 	"time"
 
 	"github.com/rserpool/rserpool/enrp"
@@ -113,7 +114,7 @@ func (r *Registrar) tryColdStart(now time.Time) bool {
 		case t.self || !t.static:
 		case t.peer != 0 && r.mentors.rejected[t.peer] && r.id < t.peer:
 			reason = "all peers are starting too"
-		case t.failed && t.conn == 0:
+		case t.failed && t.conn == 0 && !r.connectedTo(t):
 			reason = "no peer can be reached"
 		default:
 			return false
@@ -121,6 +122,12 @@ func (r *Registrar) tryColdStart(now time.Time) bool {
 	}
 	r.begin(now, reason)
 	return true
+}
+
+// connectedTo reports whether there is a connection with whoever is at t, dialed
+// from there perhaps.
+func (r *Registrar) connectedTo(t *target) bool {
+	return slices.ContainsFunc(r.links.enrp, func(c *conn) bool { return c.up && sameEndpoint(c.remote, t.at) })
 }
 
 // begin ends the start-up: the registrar offers its services. Its peers are asked

@@ -311,6 +311,16 @@ func TestStartUpEndsWithoutMentor(t *testing.T) {
 		}
 		require.True(t, g.r.Ready())
 	})
+	t.Run("not while a peer that has dialed first is about to speak", func(t *testing.T) {
+		g := newRig(t, core.Config{Peers: []rserpool.Transport{at("10.0.0.9", 9901)}})
+		dial := g.out[0].Conn
+		c := g.enrp("10.0.0.9")
+		g.r.Lost(g.now, dial, "association exists")
+		g.drain()
+		require.False(t, g.r.Ready())
+		g.say(c, g.presence(0x900, "10.0.0.9", none))
+		one[*enrp.ListRequest](g, c)
+	})
 	for _, id := range []rserpool.RegistrarID{ownID - 1, ownID + 1} {
 		t.Run(fmt.Sprintf("all are starting, the other is %s", id), func(t *testing.T) {
 			g := newRig(t, core.Config{Peers: []rserpool.Transport{at("10.0.0.9", 9901)}})

@@ -272,6 +272,17 @@ func TestAdoptionGivesUp(t *testing.T) {
 	require.Greater(t, dials, 3)
 }
 
+// Nor is it when the association that was opened for it breaks.
+func TestAdoptionSurvivesLostAssociation(t *testing.T) {
+	g, _, _ := dying(t, core.ProfileDefault)
+	g.tick(core.ProfileDefault.MaxTimeNoResponse)
+	g.lose(g.connect())
+	g.tick(core.ProfileDefault.LinkGrace + time.Second)
+	require.Equal(t, ownID, g.home(1))
+	g.tick(core.ProfileDefault.AdoptTimeout)
+	require.Zero(t, g.home(1))
+}
+
 // A registrar that was cut off comes back with the elements that were taken from
 // it: it is told before it is asked.
 func TestReturningPeerIsToldWhatWasTaken(t *testing.T) {
