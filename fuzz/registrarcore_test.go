@@ -28,6 +28,7 @@ const (
 	regASAP // with any identifier of the payload protocol: 11 or 12 or another
 	regENRP
 	regENRPToUs // the receiver's identifier is put right
+	regMessage  // well-formed, made of the choices in the bytes
 )
 
 // registrarLimits are low enough for a fuzzer to reach.
@@ -44,6 +45,7 @@ type registrarRig struct {
 	conns   []core.ConnID
 	dialing map[core.ConnID]core.Action
 	ended   map[core.ConnID]bool
+	enrp    map[core.ConnID]bool // carries ENRP
 }
 
 // drain takes all output and holds it to the bounds.
@@ -57,6 +59,7 @@ func (g *registrarRig) drain() {
 			require.NotEmpty(g.t, a.To.Addrs)
 			g.conns = append(g.conns, a.Conn)
 			g.dialing[a.Conn] = a
+			g.enrp[a.Conn] = a.Channel == core.ENRP
 		case core.Send:
 			require.False(g.t, g.ended[a.Conn], "%v on a connection that has ended", a)
 			b := a.Message.AppendTo(nil)
@@ -145,6 +148,7 @@ func (g *registrarRig) do(s step) {
 		}
 		id := g.r.Accept(g.now, c)
 		g.conns = append(g.conns, id)
+		g.enrp[id] = c.Channel == core.ENRP
 	case regConnected:
 		if a, ok := g.dialing[id]; ok {
 			delete(g.dialing, id)
@@ -167,6 +171,13 @@ func (g *registrarRig) do(s step) {
 			binary.BigEndian.PutUint32(b[8:], uint32(fuzzRegistrar))
 		}
 		g.r.Receive(g.now, id, enrp.PPID, b)
+	case regMessage, regMessage + 1, regMessage + 2, regMessage + 3:
+		c := &chooser{s.body}
+		if g.enrp[id] {
+			g.r.HandleENRP(g.now, id, c.enrp())
+		} else {
+			g.r.HandleASAP(g.now, id, c.asap())
+		}
 	case 15:
 		g.r.Receive(g.now, id, uint32(s.pick), s.body)
 	default:
@@ -195,11 +206,25 @@ func FuzzRegistrarCore(f *testing.F) {
 		}
 	}
 	f.Add(appendStep(appendStep(appendStep(nil, regAccept, 3, nil), regLost, 0, nil), regDrain, 0xdd, nil))
+	for seed := range uint64(12) { // a few random stories to begin with
+		rnd := rand.New(rand.NewPCG(seed, 7))
+		p := appendStep(appendStep(nil, regAccept, 3, nil), regAccept, 6, nil)
+		for range 44 {
+			body := make([]byte, 12)
+			for i := range body {
+				body[i] = byte(rnd.Uint32())
+			}
+			op := []byte{regMessage, regMessage, regMessage, regMessage, regMessage, regConnected, regAccept, regAdvance}[rnd.IntN(8)]
+			p = appendStep(p, op, byte(rnd.IntN(64)), body)
+		}
+		f.Add(p)
+	}
 	f.Fuzz(func(t *testing.T, in []byte) {
-		g := &registrarRig{t: t, now: time.Unix(1_700_000_000, 0), dialing: map[core.ConnID]core.Action{}, ended: map[core.ConnID]bool{}}
+		g := &registrarRig{t: t, now: time.Unix(1_700_000_000, 0), dialing: map[core.ConnID]core.Action{}, ended: map[core.ConnID]bool{}, enrp: map[core.ConnID]bool{}}
 		r, err := core.New(g.now, core.Config{
 			ID: fuzzRegistrar, Rand: pcg{rand.New(rand.NewPCG(6, 7))}, Profile: core.ProfileFast,
-			ENRP: rserpool.Transport{Protocol: rserpool.ProtoSCTP, Port: rserpool.ENRPPort, UDPPort: 9899}, Limits: registrarLimits,
+			Peers: []rserpool.Transport{sctpAt(2, rserpool.ENRPPort), sctpAt(3, rserpool.ENRPPort)},
+			ENRP:  rserpool.Transport{Protocol: rserpool.ProtoSCTP, Port: rserpool.ENRPPort, UDPPort: 9899}, Limits: registrarLimits,
 		})
 		require.NoError(t, err)
 		g.r = r
