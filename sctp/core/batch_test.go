@@ -137,9 +137,9 @@ func TestAnswersNeverExceedAPacket(t *testing.T) { // RFC 9260 §6.10
 
 func TestWindowOpensBySacksNotByBatches(t *testing.T) { // RFC 9260 §6.1 D, §7.2.1
 	// Ten SACKs for two packets each, taken in one batch, let out what they would have
-	// let out one after the other.
-	sent := func(batched bool) int {
-		v, first := sending(t, 400, 1444, func(c *core.Config) { c.RTOMin = time.Minute })
+	// let out one after the other; but for Max.Burst.
+	sent := func(batched bool, burst int) int {
+		v, first := sending(t, 400, 1444, func(c *core.Config) { c.RTOMin, c.MaxBurst = time.Minute, burst })
 		ack := func(cum wire.TSN) []byte { return v.packet(&wire.Sack{CumTSN: cum, ARwnd: 1 << 20}) }
 		for i := range wire.TSN(20) { // open the window
 			v.feed(ack(first + 2*i + 1))
@@ -158,7 +158,7 @@ func TestWindowOpensBySacksNotByBatches(t *testing.T) { // RFC 9260 §6.1 D, §7
 		}
 		return v.b.sent - before
 	}
-	one, many := sent(true), sent(false)
-	require.GreaterOrEqual(t, one, 20)
-	require.InDelta(t, many, one, 2)
+	require.Equal(t, sent(false, 0), sent(true, 0))
+	require.Equal(t, 20+4, sent(true, 4), "as many as were acknowledged and a burst")
+	require.Equal(t, 20+2, sent(true, 2))
 }

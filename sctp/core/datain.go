@@ -76,7 +76,7 @@ func (a *Association) room(d *wire.Data) bool {
 // §6.2) and relieves the reassembly buffers.
 func (a *Association) afterData(now time.Time, p *path.Path) {
 	a.rx.packets++
-	a.rx.sackPath = p
+	a.rx.sackPath = a.verified(p)
 	a.relieve()
 	switch {
 	case a.state == ShutdownSent:

@@ -33,14 +33,19 @@ type packet struct {
 	remote netip.AddrPort
 }
 
-// control queues a chunk for a path, or for the current one if that path must not
-// carry it: nothing but heartbeats goes to an address that is not verified yet
-// (RFC 9260 §5.4).
-func (a *Association) control(to *path.Path, chunk []byte) {
-	if to == nil || to.State == path.Unconfirmed {
-		to = a.paths.Current()
+// verified is path p, or the current one if there is no such path or it must not be
+// used: nothing but heartbeats goes to an address that is not verified yet (RFC
+// 9260 §5.4).
+func (a *Association) verified(p *path.Path) *path.Path {
+	if p == nil || p.State == path.Unconfirmed {
+		return a.paths.Current()
 	}
-	a.out.control(to, chunk)
+	return p
+}
+
+// control queues a chunk for a path, or for the current one if that is not verified.
+func (a *Association) control(to *path.Path, chunk []byte) {
+	a.out.control(a.verified(to), chunk)
 }
 
 // replace is control for a chunk of which one per packet is enough: it takes the

@@ -189,7 +189,7 @@ func (r *Responder) handleInit(now time.Time, in Inbound, pkt wire.Packet, l *Li
 		InitialTSN:  wire.TSN(random32(r.rand)),
 		Addrs:       listed(l.LocalAddrs),
 	}
-	c := cookie{created: now, life: l.Config.CookieLife}
+	c := cookie{created: now, life: max(l.Config.CookieLife, 0)}
 	if i.HasPreservative {
 		c.life += preserve(i.CookiePreservative)
 	}

@@ -143,6 +143,7 @@ func (a *Association) handleShutdownAck(now time.Time, p *path.Path, c wire.RawC
 	}
 	switch a.state {
 	case ShutdownSent, ShutdownAckSent:
+		p = a.verified(p)
 		a.alone(Inbound{Local: p.Local, Remote: p.Remote}, a.id.peerTag, (&wire.ShutdownComplete{}).AppendTo)
 		a.finish(nil)
 		return false
