@@ -110,6 +110,10 @@ func runDemo(c *cobra.Command, size int64) (err error) {
 		if err != nil && died != nil {
 			err = died
 		}
+		// Unless all was to end: Ctrl-C reaches the processes, too.
+		if err != nil && c.Context().Err() != nil {
+			err = c.Context().Err()
+		}
 		if err != nil {
 			err = fmt.Errorf("demo: %w", err)
 		}
@@ -301,7 +305,7 @@ func (d *demo) home(ctx context.Context, server string) (string, error) {
 
 // download runs the download and kills others meanwhile. It returns its last event.
 func (d *demo) download(ctx context.Context) (event, error) {
-	args := append([]string{"get", demoPool + "/" + demoFile, "-o", filepath.Join(d.dir, demoFile), "--progress", "json",
+	args := append([]string{"get", demoPool + "/" + demoFile, "-o", filepath.Join(d.dir, demoFile), "--progress", "json", "--exit-with-stdin",
 		"--buffer", fmt.Sprint(d.buffers()), "--timeout", demoStep.String()}, d.registrarFlags()...)
 	rate := int64(float64(d.size) / pace.Seconds())
 	args = append(args, "--limit-rate", fmt.Sprint(rate))

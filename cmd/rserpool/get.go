@@ -27,6 +27,8 @@ type getOptions struct {
 	limit    byteSize
 	timeout  time.Duration
 	buffer   byteSize
+
+	exitWithStdin bool
 }
 
 func getCommand() *cobra.Command {
@@ -55,6 +57,7 @@ same command goes on from there.`,
 	f.DurationVar(&o.timeout, "timeout", time.Minute, "how long to look for another server")
 	f.Var(&o.buffer, "buffer", "bytes that may wait to be read")
 	must(f.MarkHidden("buffer"))
+	exitWithStdin(c, &o.exitWithStdin)
 	fixed(c, "progress", "auto", "bar", "lines", "json", "none")
 	noFiles(c, "limit-rate", "timeout")
 	return c
@@ -71,7 +74,11 @@ func splitPath(arg string) (rserpool.PoolHandle, string, error) {
 }
 
 func (o *getOptions) run(c *cobra.Command, arg string) error {
-	ctx := c.Context()
+	ctx, stop := context.WithCancel(c.Context())
+	defer stop()
+	if o.exitWithStdin {
+		stopAtEOF(c.InOrStdin(), stop)
+	}
 	handle, file, err := splitPath(arg)
 	if err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -30,11 +31,15 @@ func (e usageError) Unwrap() error { return e.error }
 // usage marks the error of an argument or flag as one of usage.
 func usage(format string, a ...any) error { return usageError{fmt.Errorf(format, a...)} }
 
+// sameSignal is how long signals count as one.
+const sameSignal = 250 * time.Millisecond
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// The first signal ends the command in order; after that they do what they do by
-	// default, so that the second one ends it at once.
-	context.AfterFunc(ctx, stop)
+	// default, so that the second one ends it at once. One that comes together with the
+	// first is the same: timeout(1) sends it to the process and to its group.
+	context.AfterFunc(ctx, func() { time.AfterFunc(sameSignal, stop) })
 	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 

@@ -254,7 +254,9 @@ func TestCallFailsOver(t *testing.T) {
 	require.Equal(t, lines.String(), ok(t, lines.String(), append(flags, "call", "P")...))
 	asked := 0
 	for _, h := range handlers {
+		h.mu.Lock()
 		asked += len(h.asked)
+		h.mu.Unlock()
 	}
 	require.Greater(t, asked, 2000, "some lines met the end of an element")
 }
