@@ -2,6 +2,8 @@ package registrar
 
 import (
 	"context"
+	"net"
+	"net/netip"
 	"time"
 
 	"go.uber.org/zap"
@@ -24,10 +26,35 @@ func describe(a *sctp.Association, ch core.Channel) core.Conn {
 	if remote, ok := a.RemoteAddr().(*sctp.Addr); ok {
 		d.Remote = transportOf(remote)
 	}
-	if local, ok := a.LocalAddr().(*sctp.Addr); ok {
-		d.Local = local.IPs
+	if local, ok := a.LocalAddr().(*sctp.Addr); ok && len(d.Remote.Addrs) > 0 {
+		d.Local = reachable(local.IPs, d.Remote.Addrs[0])
 	}
 	return d
+}
+
+// reachable returns those of the local addresses that the peer at the given address
+// can reach (RFC 9260 §5.1.2: none of another scope). Where the stack does not know
+// any, the operating system is asked which one it takes.
+func reachable(ips []netip.Addr, peer netip.Addr) []netip.Addr {
+	var out []netip.Addr
+	for _, ip := range ips {
+		if ip.IsLoopback() == peer.IsLoopback() && ip.IsLinkLocalUnicast() == peer.IsLinkLocalUnicast() && !ip.IsUnspecified() {
+			out = append(out, ip.WithZone(""))
+		}
+	}
+	if len(out) > 0 {
+		return out
+	}
+	// A connected UDP socket tells, without a packet.
+	c, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(netip.AddrPortFrom(peer, sctp.DefaultUDPPort)))
+	if err != nil {
+		return nil
+	}
+	defer c.Close()
+	if a, ok := c.LocalAddr().(*net.UDPAddr); ok {
+		out = append(out, a.AddrPort().Addr().Unmap().WithZone(""))
+	}
+	return out
 }
 
 // adopt announces an association that somebody opened.

@@ -50,7 +50,7 @@ func (r *Registrar) settle() {
 	}
 	if !r.isReady && r.core.Ready() {
 		r.isReady = true
-		close(r.ready)
+		r.serve()
 	}
 	r.arm()
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -22,7 +23,6 @@ type Registrar struct {
 	log     *zap.Logger
 	stack   *sctp.Stack
 	ownsSCT bool
-	asap    *sctp.Listener
 	enrp    *sctp.Listener
 	started time.Time
 
@@ -32,6 +32,8 @@ type Registrar struct {
 
 	mu      sync.Mutex // guards what follows and is never held while waiting
 	core    *core.Registrar
+	asap    *sctp.Listener // nil until the start-up has ended
+	err     error          // why the service cannot go on
 	conns   map[core.ConnID]*conn
 	timer   *time.Timer
 	drained chan struct{}
@@ -63,26 +65,29 @@ func New(cfg *Config) (*Registrar, error) {
 	return r, nil
 }
 
-// open binds the two SCTP ports and makes the state machine.
+// open binds the ENRP port and makes the state machine. The ASAP port is only tried
+// here: until the start-up has ended elements and users had better find another
+// registrar.
 func (r *Registrar) open() error {
-	p := r.cfg.profile()
-	var err error
-	if r.asap, err = r.stack.Listen(&sctp.Addr{Port: r.cfg.asapPort()}, association(&p.Transport, 0)); err != nil {
+	l, err := r.listen(r.cfg.asapPort())
+	if err != nil {
 		return fmt.Errorf("registrar: ASAP: %w", err)
 	}
-	if r.enrp, err = r.stack.Listen(&sctp.Addr{Port: r.cfg.enrpPort()}, association(&p.Transport, 0)); err != nil {
+	_ = l.Close() // cannot fail
+	if r.enrp, err = r.listen(r.cfg.enrpPort()); err != nil {
 		return fmt.Errorf("registrar: ENRP: %w", err)
 	}
 	peers, err := r.cfg.peers(r.ctx)
 	if err != nil {
 		return err
 	}
-	enrp := rserpool.Transport{Protocol: rserpool.ProtoSCTP, Port: r.cfg.enrpPort(), Addrs: r.boundAddrs()}
-	if port := r.stack.UDPPort(); port != sctp.DefaultUDPPort {
-		enrp.UDPPort = port // docs/udp-port-parameter.md
-	}
+	peers = slices.DeleteFunc(peers, r.isSelf)
 	r.core, err = core.New(time.Now(), core.Config{
-		ID: r.cfg.ID, Profile: p, ENRP: enrp, Peers: peers,
+		ID: r.cfg.ID, Profile: r.cfg.profile(), Peers: peers,
+		// Without addresses: each peer is told those that it can reach. The UDP port is
+		// there even if it is the default one: it tells peers of the same
+		// implementation from others.
+		ENRP:        rserpool.Transport{Protocol: rserpool.ProtoSCTP, Port: r.cfg.enrpPort(), UDPPort: r.stack.UDPPort()},
 		ClosedPeers: r.cfg.ClosedPeers, StrictAddresses: r.cfg.StrictAddresses, Permit: r.cfg.Permit, Limits: r.cfg.Limits,
 	})
 	if err != nil {
@@ -91,20 +96,56 @@ func (r *Registrar) open() error {
 	return nil
 }
 
-// boundAddrs is the addresses the stack is bound to, none if to all of them.
-func (r *Registrar) boundAddrs() []netip.Addr {
-	var out []netip.Addr
+func (r *Registrar) listen(port uint16) (*sctp.Listener, error) {
+	p := r.cfg.profile()
+	return r.stack.Listen(&sctp.Addr{Port: port}, association(&p.Transport, 0))
+}
+
+// serve opens the ASAP port when the start-up has ended (RFC 5353 §3.2.3 step 5).
+// The caller holds mu.
+func (r *Registrar) serve() {
+	l, err := r.listen(r.cfg.asapPort())
+	if err != nil {
+		r.err = fmt.Errorf("registrar: ASAP: %w", err)
+		r.cancel()
+		return
+	}
+	r.asap = l
+	r.tasks.Go(func() { r.accept(l, core.ASAP) })
+	close(r.ready)
+}
+
+// isSelf reports whether a peer's address is this registrar's, so that all
+// registrars of a scope can share one list.
+func (r *Registrar) isSelf(t rserpool.Transport) bool {
+	if t.Port != r.cfg.enrpPort() || t.UDPPort != r.stack.UDPPort() {
+		return false
+	}
 	for _, a := range r.stack.LocalAddrs() {
-		if !a.Addr().IsUnspecified() {
-			out = append(out, a.Addr())
+		if slices.Contains(t.Addrs, a.Addr()) || a.Addr().IsUnspecified() && slices.ContainsFunc(t.Addrs, ofThisHost) {
+			return true
 		}
 	}
-	return out
+	return false
+}
+
+// ofThisHost reports whether an address is one of an interface of this host.
+func ofThisHost(ip netip.Addr) bool {
+	ifs, err := net.InterfaceAddrs()
+	return err == nil && slices.ContainsFunc(ifs, func(a net.Addr) bool {
+		n, ok := a.(*net.IPNet)
+		if !ok {
+			return false
+		}
+		own, _ := netip.AddrFromSlice(n.IP)
+		return own.Unmap() == ip
+	}) || ip.IsLoopback()
 }
 
 // Addrs returns the ASAP and the ENRP endpoint with the UDP port in use.
 func (r *Registrar) Addrs() (asap, enrp *sctp.Addr) {
-	return r.asap.Addr().(*sctp.Addr), r.enrp.Addr().(*sctp.Addr)
+	enrp = r.enrp.Addr().(*sctp.Addr)
+	return &sctp.Addr{IPs: enrp.IPs, Port: r.cfg.asapPort(), UDPPort: enrp.UDPPort}, enrp
 }
 
 // ID is the registrar's identifier.
@@ -129,18 +170,20 @@ func (r *Registrar) Snapshot() core.Snapshot {
 }
 
 // Run serves until ctx ends, then hands the elements over to the peers and
-// returns. Its error is nil after a drain. It may be called once.
+// returns nil. It also returns, without that, after Close or when the service cannot
+// go on. It may be called once.
 func (r *Registrar) Run(ctx context.Context) error {
-	r.input(func(time.Time) {}) // what the state machine wants to begin with
-	r.tasks.Go(func() { r.accept(r.asap, core.ASAP) })
 	r.tasks.Go(func() { r.accept(r.enrp, core.ENRP) })
+	r.input(func(time.Time) {}) // what the state machine wants to begin with
 	select {
 	case <-ctx.Done():
 		r.drain()
 	case <-r.ctx.Done():
 	}
 	r.release()
-	return nil
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.err
 }
 
 // Close ends the service at once, without handing over. It unblocks Run.
@@ -176,8 +219,9 @@ func (r *Registrar) release() {
 	}
 	conns := r.conns
 	r.conns = map[core.ConnID]*conn{}
+	asap := r.asap
 	r.mu.Unlock()
-	for _, l := range []*sctp.Listener{r.asap, r.enrp} {
+	for _, l := range []*sctp.Listener{asap, r.enrp} {
 		if l != nil {
 			_ = l.Close() // cannot fail
 		}

@@ -25,11 +25,10 @@ func (u LifeUnit) life(v uint32, home bool) (d time.Duration, ok bool) {
 	return time.Duration(v) * time.Second, true
 }
 
-// forPeer is the Registration Life to tell a peer. A peer of another
-// implementation counts milliseconds: seconds below 1000 would make it drop the
-// element at once.
-func (u LifeUnit) forPeer(v uint32, foreign bool) uint32 {
-	if u == LifeAuto && foreign && v < lifeAmbiguous {
+// forForeign is the Registration Life to tell a peer of another implementation. It
+// counts milliseconds: seconds below 1000 would make it drop the element at once.
+func (u LifeUnit) forForeign(v uint32) uint32 {
+	if u == LifeAuto && v < lifeAmbiguous {
 		return v * 1000
 	}
 	return v
@@ -69,6 +68,24 @@ func (r *Registrar) lifeTimeout(now time.Time, k handlespace.Key) {
 	}
 	r.stats.Expired++
 	r.remove(now, e, "registration life ended")
+}
+
+// forPeer is an element as a peer is told of it. Peers of other implementations do
+// not know the UDP Port parameter; it is left out where it says nothing new.
+func (r *Registrar) forPeer(pe rserpool.PoolElement, p *peer) rserpool.PoolElement {
+	if !p.foreign {
+		return pe
+	}
+	pe.Life = r.profile.LifeUnit.forForeign(pe.Life)
+	if pe.User.UDPPort == rserpool.DefaultUDPPort {
+		pe.User.UDPPort = 0
+	}
+	if pe.ASAP != nil && pe.ASAP.UDPPort == rserpool.DefaultUDPPort {
+		t := *pe.ASAP
+		t.UDPPort = 0
+		pe.ASAP = &t
+	}
+	return pe
 }
 
 // foreignTakes reports whether a peer of another implementation survives an

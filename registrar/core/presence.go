@@ -31,11 +31,14 @@ func (r *Registrar) announcePresence(replyRequired bool) {
 // sendPresence sends a PRESENCE with checksum and server information: RFC 5353
 // §2.1 makes them optional in part, rsplib reads only messages with both.
 func (r *Registrar) sendPresence(c *conn, to rserpool.RegistrarID, replyRequired bool) {
-	info := r.serverInfo(c)
-	r.send(c, &enrp.Presence{
+	m := &enrp.Presence{
 		Sender: r.id, Receiver: to, ReplyRequired: replyRequired,
-		Checksum: r.space.Checksum(r.id), HasChecksum: true, Server: &info,
-	})
+		Checksum: r.space.Checksum(r.id), HasChecksum: true,
+	}
+	if info := r.serverInfo(c); len(info.Transport.Addrs) > 0 {
+		m.Server = &info
+	}
+	r.send(c, m)
 }
 
 // serverInfo is where the other side of c can reach this registrar. The address and

@@ -222,8 +222,7 @@ func (r *Registrar) entriesFor(p *peer, page []handlespace.PoolEntry) []enrp.Poo
 			if pe.Home == 0 || p.foreign && !foreignTakes(handlespace.Element{PoolElement: pe, Handle: pool.Handle}) {
 				continue
 			}
-			pe.Life = r.profile.LifeUnit.forPeer(pe.Life, p.foreign)
-			els = append(els, pe)
+			els = append(els, r.forPeer(pe, p))
 		}
 		if len(els) > 0 {
 			out = append(out, enrp.PoolEntries{Handle: pool.Handle, Elements: els})

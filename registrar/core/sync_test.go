@@ -206,6 +206,7 @@ func TestForeignPeerGetsWhatItCanRead(t *testing.T) {
 	us = sent[*enrp.HandleUpdate](g, c)
 	require.Len(t, us, 1)
 	require.Equal(t, uint32(60_000), us[0].Element.Life, "milliseconds")
+	require.Zero(t, us[0].Element.ASAP.UDPPort, "no parameter that it does not know and that says nothing")
 	el, _ := g.r.Space().Get(us[0].Handle, 1)
 	require.Equal(t, uint32(60), el.Life)
 	n := 0

@@ -40,8 +40,7 @@ func (r *Registrar) sendUpdate(p *peer, action enrp.UpdateAction, el handlespace
 	if p.foreign && !foreignTakes(el) {
 		return
 	}
-	pe := el.PoolElement
-	pe.Life = r.profile.LifeUnit.forPeer(pe.Life, p.foreign)
+	pe := r.forPeer(el.PoolElement, p)
 	if r.tell(p, &enrp.HandleUpdate{
 		Sender: r.id, Receiver: p.id, TakeoverSuggested: suggest, Action: action, Handle: el.Handle, Element: pe,
 	}) {
