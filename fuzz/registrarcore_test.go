@@ -240,7 +240,7 @@ func FuzzRegistrarCore(f *testing.F) {
 				g.drain()
 			}
 		}
-		g.advance(3*time.Minute, true)
+		g.advance(30*time.Second, true)
 		s := g.r.Snapshot()
 		require.Zero(t, s.Connections)
 		require.Zero(t, s.Owned, "elements that nobody answers for")
