@@ -83,7 +83,7 @@ func (o *callOptions) run(c *cobra.Command, pool string) error {
 	defer pu.Close()
 	s, err := dial(ctx, pu, handle, o.timeout)
 	if err != nil {
-		return err
+		return explainTimeout(err, o.timeout)
 	}
 	defer s.Close()
 	cl := newCaller(s, c.OutOrStdout(), o)

@@ -105,7 +105,7 @@ func (o *getOptions) run(c *cobra.Command, arg string) error {
 	defer pu.Close()
 	s, err := dial(ctx, pu, handle, o.timeout)
 	if err != nil {
-		return err
+		return explainTimeout(err, o.timeout)
 	}
 	defer s.Close()
 	return o.fetch(ctx, s, file, out, show, c.OutOrStdout())
