@@ -21,7 +21,11 @@ func newElementDials() elementDials { return elementDials{pending: make(map[endp
 // one that is there already, or a new one to its ASAP endpoint.
 func (r *Registrar) reach(now time.Time, e *entry) {
 	el, ok := r.lookup(e.key)
-	if !ok || e.conn != 0 || el.ASAP == nil {
+	if !ok || e.conn != 0 {
+		return
+	}
+	if el.ASAP == nil {
+		e.tried = true // there is no way to
 		return
 	}
 	if c := r.links.elementConn(*el.ASAP); c != nil {

@@ -283,6 +283,19 @@ func TestAdoptionSurvivesLostAssociation(t *testing.T) {
 	require.Zero(t, g.home(1))
 }
 
+// An element that its home announced without an ASAP transport cannot be asked.
+func TestAdoptionOfElementThatCannotBeReached(t *testing.T) {
+	g := newRig(t, core.Config{})
+	dead := g.peer(victim, "10.0.0.9")
+	pe := owned(victim, 1, "10.0.1.1")
+	pe.ASAP = nil
+	g.say(dead, add(pe))
+	g.tick(core.ProfileDefault.MaxTimeLastHeard + core.ProfileDefault.MaxTimeNoResponse)
+	require.Equal(t, ownID, g.home(1))
+	g.tick(core.ProfileDefault.AdoptTimeout)
+	require.Zero(t, g.home(1))
+}
+
 // A registrar that was cut off comes back with the elements that were taken from
 // it: it is told before it is asked.
 func TestReturningPeerIsToldWhatWasTaken(t *testing.T) {
