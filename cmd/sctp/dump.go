@@ -16,7 +16,7 @@ func dumpCommand() *cobra.Command {
 		Use:   "dump FILE.pcap[ng]",
 		Short: "Print the chunks, ASAP and ENRP messages of a capture",
 		Long: `Print one line for each SCTP chunk of a capture file, be it in UDP or straight in
-IP, with the ASAP and ENRP messages inside of DATA chunks and of multicast
+IP, with the ASAP and ENRP messages inside of unfragmented DATA and of multicast
 datagrams. Malformed packets are named. "-" reads standard input.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {

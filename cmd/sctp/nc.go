@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -105,21 +106,30 @@ func ncSend(ctx context.Context, a *sctp.Association, in io.Reader, o *ncOptions
 			}
 		}
 	} else {
-		lines := bufio.NewReaderSize(in, 64<<10)
-		for {
-			line, err := lines.ReadBytes('\n')
-			if len(line) > maxLine {
-				return fmt.Errorf("nc: a line of more than %d bytes", maxLine)
+		lines := bufio.NewScanner(in)
+		lines.Buffer(nil, maxLine)
+		lines.Split(wholeLines)
+		for lines.Scan() {
+			if err := send(lines.Bytes()); err != nil {
+				return err
 			}
-			if e := send(line); e != nil {
-				return e
-			}
-			if err != nil {
-				break
-			}
+		}
+		if errors.Is(lines.Err(), bufio.ErrTooLong) {
+			return fmt.Errorf("nc: a line of more than %d bytes", maxLine)
 		}
 	}
 	return a.Shutdown(ctx)
+}
+
+// wholeLines splits at line ends and keeps them.
+func wholeLines(data []byte, atEOF bool) (int, []byte, error) {
+	if i := bytes.IndexByte(data, '\n'); i >= 0 {
+		return i + 1, data[:i+1], nil
+	}
+	if atEOF && len(data) > 0 {
+		return len(data), data, nil
+	}
+	return 0, nil, nil
 }
 
 // ncReceive copies messages to out until the association ends.

@@ -128,7 +128,7 @@ func TestC10InitFloodKeepsNoState(t *testing.T) {
 	parsed, err := wire.Parse(pkt)
 	require.NoError(t, err)
 	buf := make([]byte, 0, 2048)
-	for range 20000 {
+	for range floodSize {
 		tr, as := p.b.resp.HandlePacket(p.w.now, in, parsed, p.b.listen, buf)
 		require.Nil(t, as)
 		require.LessOrEqual(t, len(tr.Data), 4*len(pkt)+256, "no amplifier")
