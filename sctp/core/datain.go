@@ -41,7 +41,7 @@ func (a *Association) handleData(now time.Time, p *path.Path, c wire.RawChunk) b
 		a.rx.sackNow = true
 		return true
 	}
-	if !a.room(d) {
+	if !a.rx.inbox.HasRoom(d.TSN, len(d.Payload), &a.rx.tsn) {
 		a.stats.NoRoom++
 		a.rx.sackNow = true // §6.2: a dropped chunk is answered at once
 		return true
@@ -60,16 +60,6 @@ func (a *Association) handleData(now time.Time, p *path.Path, c wire.RawChunk) b
 		return false
 	}
 	return true
-}
-
-// room decides whether a chunk may be kept. Above the highest TSN only while the
-// window is open; below it, to fill a hole, with some slack (RFC 9260 §6.2).
-func (a *Association) room(d *wire.Data) bool {
-	n := len(d.Payload)
-	if a.rx.tsn.High().Less(d.TSN) {
-		return a.rx.inbox.HasRoom(n)
-	}
-	return a.rx.inbox.HasSlack(n)
 }
 
 // afterData decides when the packet just processed is acknowledged (RFC 9260

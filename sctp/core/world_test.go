@@ -48,6 +48,9 @@ type host struct {
 	events []core.Event
 	sent   int // packets
 	tap    func(wire.Packet)
+	skew   time.Duration // of its clock
+
+	largest int // packet sent, in bytes
 
 	firstTSN wire.TSN // of the INIT sent
 }
@@ -60,6 +63,7 @@ type world struct {
 	hosts map[netip.Addr]*host
 	order []*host
 	segs  int
+	batch bool // packets that arrive together are taken together
 	buf   []byte
 }
 
@@ -91,8 +95,11 @@ func two(t testing.TB, seed uint64, change func(*core.Config)) (*world, *host, *
 	return w, a, b
 }
 
+// now is the time on the host's clock.
+func (h *host) now() time.Time { return h.w.now.Add(h.skew) }
+
 func (h *host) dial(to *host) *core.Association {
-	a, err := core.Dial(h.w.now, &h.cfg, core.Endpoint{LocalPort: 5000, PeerPort: 5001, PeerAddrs: []netip.AddrPort{to.addr}}, h.resp)
+	a, err := core.Dial(h.now(), &h.cfg, core.Endpoint{LocalPort: 5000, PeerPort: 5001, PeerAddrs: []netip.AddrPort{to.addr}}, h.resp)
 	require.NoError(h.w.t, err)
 	h.assocs = append(h.assocs, a)
 	h.drain(a)
@@ -103,7 +110,7 @@ func (h *host) dial(to *host) *core.Association {
 func (h *host) drain(a *core.Association) {
 	for i := 0; ; i++ {
 		require.Less(h.w.t, i, 100000, "PollTransmit does not end")
-		t, ok := a.PollTransmit(h.w.now, h.w.buf, h.w.segs)
+		t, ok := a.PollTransmit(h.now(), h.w.buf, h.w.segs)
 		if !ok {
 			break
 		}
@@ -125,6 +132,7 @@ func (h *host) send(t core.Transmit) {
 	}
 	for b := t.Data; len(b) > 0; b = b[min(n, len(b)):] {
 		h.sent++
+		h.largest = max(h.largest, min(n, len(b)))
 		h.note(b[:min(n, len(b))])
 		pkt, err := wire.Parse(b[:min(n, len(b))])
 		require.NoError(h.w.t, err, "a malformed packet was sent")
@@ -155,12 +163,14 @@ func (h *host) receive(from netip.AddrPort, data []byte) {
 	in := core.Inbound{Local: h.addr.Addr(), Remote: from}
 	for _, a := range h.assocs {
 		if a.State() != core.Closed && a.LocalPort() == pkt.DstPort && a.PeerPort() == pkt.SrcPort {
-			a.HandlePacket(h.w.now, in, pkt)
-			h.drain(a)
+			a.HandlePacket(h.now(), in, pkt)
+			if !h.w.batch {
+				h.drain(a)
+			}
 			return
 		}
 	}
-	t, a := h.resp.HandlePacket(h.w.now, in, pkt, h.listen, h.w.buf)
+	t, a := h.resp.HandlePacket(h.now(), in, pkt, h.listen, h.w.buf)
 	if t.Data != nil {
 		h.send(t)
 	}
@@ -176,8 +186,8 @@ func (w *world) step(limit time.Time) bool {
 	next, ok := w.net.Next()
 	for _, h := range w.order {
 		for _, a := range h.assocs {
-			if t, running := a.NextTimeout(); running && (!ok || t.Before(next)) {
-				next, ok = t, true
+			if t, running := a.NextTimeout(); running && (!ok || t.Add(-h.skew).Before(next)) {
+				next, ok = t.Add(-h.skew), true
 			}
 		}
 	}
@@ -195,10 +205,12 @@ func (w *world) step(limit time.Time) bool {
 	}
 	for _, h := range w.order {
 		for _, a := range h.assocs {
-			if t, running := a.NextTimeout(); running && !t.After(w.now) {
-				a.HandleTimeout(w.now)
-				h.drain(a)
+			if t, running := a.NextTimeout(); running && !t.After(h.now()) {
+				a.HandleTimeout(h.now())
+			} else if !w.batch {
+				continue
 			}
+			h.drain(a)
 		}
 	}
 	return true
@@ -288,7 +300,7 @@ func (f *flow) pump() {
 	a := f.from.assocs[len(f.from.assocs)-1]
 	for f.next < f.streams*f.count && a.State() == core.Established {
 		s, i := f.next%f.streams, f.next/f.streams
-		err := a.Send(w.now, &core.Outgoing{Stream: wire.StreamID(s), PPID: 7, Unordered: f.unordered}, pattern(f.seed, s, i))
+		err := a.Send(f.from.now(), &core.Outgoing{Stream: wire.StreamID(s), PPID: 7, Unordered: f.unordered}, pattern(f.seed, s, i))
 		if errors.Is(err, core.ErrWouldBlock) {
 			break
 		}
@@ -301,7 +313,7 @@ func (f *flow) pump() {
 	}
 	b := f.to.assocs[len(f.to.assocs)-1]
 	for {
-		info, n, err := b.Receive(w.now, f.buf)
+		info, n, err := b.Receive(f.to.now(), f.buf)
 		if err != nil {
 			require.True(w.t, errors.Is(err, core.ErrNoMessage) || errors.Is(err, io.EOF), "%v", err)
 			break

@@ -98,17 +98,16 @@ func (x *Inbox) Held() int { return x.user }
 // Readable is the number of messages, or parts, that wait for a reader.
 func (x *Inbox) Readable() int { return x.readable }
 
-// HasRoom says whether a chunk of n bytes may be accepted: as long as the window
-// is open for it (RFC 9260 §6.2). An empty buffer takes a chunk of any size, or a
-// message in large chunks could never get through.
-func (x *Inbox) HasRoom(n int) bool {
-	return x.user+n <= x.limit && x.charged < 2*x.limit || x.charged == 0
-}
-
-// HasSlack is HasRoom for a chunk that fills a hole, which gets a quarter more:
-// without it the messages behind the hole could never be delivered.
-func (x *Inbox) HasSlack(n int) bool {
-	return x.user+n <= x.limit+x.limit/4 && x.charged < 2*x.limit+x.limit/2 || x.charged == 0
+// HasRoom says whether a chunk of n bytes may be accepted (RFC 9260 §6.2). Above the
+// highest TSN that is so as long as the window is open for it. One that fills a hole
+// gets a quarter more. The next one in turn is accepted whatever its size if there
+// is nothing to read: all that is held waits for it.
+func (x *Inbox) HasRoom(t wire.TSN, n int, m *TSNMap) bool {
+	user, charged := x.limit, 2*x.limit
+	if t.Less(m.high) {
+		user, charged = user+user/4, charged+charged/4
+	}
+	return x.user+n <= user && x.charged < charged || t == m.cum.Add(1) && x.readable == 0
 }
 
 func (x *Inbox) stream(id wire.StreamID) *stream {

@@ -117,9 +117,9 @@ func TestWideGapIsCheapToReport(t *testing.T) {
 	m.Add(65535)
 	var g []wire.GapBlock
 	start := time.Now()
-	for range 50000 {
+	for range 100000 {
 		g = m.Gaps(g[:0], 360)
 	}
 	require.Len(t, g, 1)
-	require.Less(t, time.Since(start), 3*time.Second)
+	require.Less(t, time.Since(start), 8*time.Second)
 }

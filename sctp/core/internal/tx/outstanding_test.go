@@ -229,7 +229,7 @@ func TestManyGapBlocksAreLinear(t *testing.T) {
 	for range 200 {
 		s.sack(0, false, gaps...)
 	}
-	require.Less(t, time.Since(start), 4*time.Second)
+	require.Less(t, time.Since(start), 20*time.Second)
 	s.audit(p)
 }
 
