@@ -95,6 +95,9 @@ func (r *Registrar) presence(now time.Time, c *conn, p *peer, m *enrp.Presence) 
 		return
 	}
 	if r.phase == phaseStarting {
+		if m.ReplyRequired && !isNew {
+			delete(r.mentors.rejected, p.id) // it asks around: its start-up has ended
+		}
 		r.mentorFound(now, p)
 		return
 	}
