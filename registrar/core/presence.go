@@ -33,12 +33,21 @@ func (r *Registrar) announcePresence(replyRequired bool) {
 func (r *Registrar) sendPresence(c *conn, to rserpool.RegistrarID, replyRequired bool) {
 	m := &enrp.Presence{
 		Sender: r.id, Receiver: to, ReplyRequired: replyRequired,
-		Checksum: r.space.Checksum(r.id), HasChecksum: true,
+		Checksum: r.checksum(r.id, r.peers[c.peer]), HasChecksum: true,
 	}
 	if info := r.serverInfo(c); len(info.Transport.Addrs) > 0 {
 		m.Server = &info
 	}
 	r.send(c, m)
+}
+
+// checksum is that of the elements of a registrar, as a peer computes it: rsplib
+// loses carries where there are many elements.
+func (r *Registrar) checksum(of rserpool.RegistrarID, with *peer) uint16 {
+	if with != nil && with.foreign {
+		return r.space.ChecksumRsplib(of)
+	}
+	return r.space.Checksum(of)
 }
 
 // serverInfo is where the other side of c can reach this registrar. The address and
@@ -102,7 +111,7 @@ func (r *Registrar) presence(now time.Time, c *conn, p *peer, m *enrp.Presence) 
 		return
 	}
 	if isNew {
-		r.welcome(now, p)
+		r.welcome(p)
 	}
 	if !p.listed {
 		p.listed = true
@@ -173,7 +182,7 @@ func (r *Registrar) peerDead(now time.Time, p *peer) {
 // welcome handles the first PRESENCE of a peer. If its elements were taken over
 // from it, it is back and does not know: it is told whose they are before it
 // claims them again.
-func (r *Registrar) welcome(now time.Time, p *peer) {
+func (r *Registrar) welcome(p *peer) {
 	for _, k := range sortedKeys(r.entries) {
 		e := r.entries[k]
 		if e.takenFrom != p.id {

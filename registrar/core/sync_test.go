@@ -198,12 +198,11 @@ func TestForeignPeerGetsWhatItCanRead(t *testing.T) {
 	for i := range 200 {
 		g.register(e, element(rserpool.PEID(i+1), "10.0.1.1"))
 	}
-	us := sent[*enrp.HandleUpdate](g, c)
 	g.out = nil
 	g.say(e, registration(strings.Repeat("x", 33), element(1, "10.0.1.1")))
 	require.Empty(t, sent[*enrp.HandleUpdate](g, c), "a handle of more than 32 bytes")
 	g.say(e, registration(strings.Repeat("x", 32), element(1, "10.0.1.1")))
-	us = sent[*enrp.HandleUpdate](g, c)
+	us := sent[*enrp.HandleUpdate](g, c)
 	require.Len(t, us, 1)
 	require.Equal(t, uint32(60_000), us[0].Element.Life, "milliseconds")
 	require.Zero(t, us[0].Element.ASAP.UDPPort, "no parameter that it does not know and that says nothing")
@@ -221,6 +220,40 @@ func TestForeignPeerGetsWhatItCanRead(t *testing.T) {
 		more = resp.More
 	}
 	require.Equal(t, 201, n)
+}
+
+// rsplib's checksum loses carries where a registrar owns thousands of elements.
+func TestForeignChecksum(t *testing.T) {
+	h := rserpool.PoolHandle(strings.Repeat("\xff", 32))
+	g := newRig(t, core.Config{})
+	c := g.enrp("10.0.0.9")
+	m := g.presence(0x900, "10.0.0.9", none)
+	m.Server.Transport.UDPPort = 0
+	g.say(c, m)
+	e := g.asap("10.0.1.1")
+	for i := range 4000 {
+		pe := owned(0x900, rserpool.PEID(0xffffffff-i), "10.0.1.1")
+		g.r.HandleENRP(g.now, c, &enrp.HandleUpdate{Sender: 0x900, Action: enrp.AddPE, Handle: h, Element: pe})
+		pe.ID -= 100_000
+		g.r.HandleASAP(g.now, e, regOf(h, pe))
+	}
+	g.drain()
+	for _, home := range []rserpool.RegistrarID{0x900, ownID} {
+		require.NotEqual(t, g.r.Space().Checksum(home), g.r.Space().ChecksumRsplib(home))
+	}
+	for sum, differs := range map[uint16]bool{g.r.Space().Checksum(0x900): false, g.r.Space().ChecksumRsplib(0x900): false, 0x1234: true} {
+		m.Checksum = sum
+		g.say(c, m)
+		require.Equal(t, differs, len(sent[*enrp.HandleTableRequest](g, c)) > 0)
+	}
+	m.ReplyRequired = true
+	g.say(c, m)
+	require.Equal(t, g.r.Space().ChecksumRsplib(ownID), one[*enrp.Presence](g, c).Checksum)
+	c = g.enrp("10.0.0.8")
+	m = g.presence(0x901, "10.0.0.8", none)
+	m.ReplyRequired = true
+	g.say(c, m)
+	require.Equal(t, g.r.Space().Checksum(ownID), one[*enrp.Presence](g, c).Checksum)
 }
 
 func registration(h string, pe rserpool.PoolElement) core.Message {
