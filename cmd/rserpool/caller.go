@@ -175,7 +175,9 @@ func (cl *caller) send(ctx context.Context) error {
 				return err
 			}
 			if cl.opts.noReply {
-				cl.answer(nil)
+				if err := cl.answer(nil); err != nil {
+					return err
+				}
 			}
 		case <-ctx.Done():
 			return ctx.Err()

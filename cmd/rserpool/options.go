@@ -8,7 +8,6 @@ import (
 	"net"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
@@ -176,9 +175,6 @@ func human(n int64) string {
 	}
 	return fmt.Sprintf("%.1f %ciB", v, "KMGT"[unit])
 }
-
-// millis writes a duration in full milliseconds.
-func millis(d time.Duration) string { return fmt.Sprintf("%d ms", d.Milliseconds()) }
 
 // fixed lets the shell complete a flag with one of some values.
 func fixed(c *cobra.Command, flag string, values ...string) {

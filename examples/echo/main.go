@@ -53,7 +53,7 @@ func demo(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	defer l.Close()
-	go serve(ctx, l)
+	go func() { _ = serve(ctx, l) }() // it ends with the listener
 	return talk(ctx, out, l.Addr().String(), []string{"messages", "keep", "their", "limits"})
 }
 

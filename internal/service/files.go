@@ -291,7 +291,7 @@ func same(file *os.File, was fs.FileInfo) bool {
 // cookie gives the user a cookie. Without control channel there are none: the user
 // then asks the next element for the path and the offset itself.
 func (t *transfer) cookie(ctx context.Context, c *fileCookie) {
-	_ = t.s.SendCookie(ctx, c.appendTo(nil))
+	_ = t.s.SendCookie(ctx, c.encode())
 }
 
 func (t *transfer) send(ctx context.Context, m fileMessage) error {

@@ -236,8 +236,8 @@ type fileCookie struct {
 // fileCookieID begins every cookie of the file service.
 const fileCookieID = "RSFILE-1"
 
-func (c *fileCookie) appendTo(b []byte) []byte {
-	b = append(b, fileCookieID...)
+func (c *fileCookie) encode() []byte {
+	b := []byte(fileCookieID)
 	b = binary.BigEndian.AppendUint64(b, uint64(c.Offset))
 	b = binary.BigEndian.AppendUint64(b, uint64(c.Info.Size))
 	b = append(b, c.Info.SHA256[:]...)

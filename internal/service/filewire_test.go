@@ -42,7 +42,7 @@ func TestFileCookieBytes(t *testing.T) {
 	c := &fileCookie{Info: testInfo, Offset: 7, Path: "a/b.c"}
 	want := hex.EncodeToString([]byte("RSFILE-1")) + "0000000000000007" + "0000000102030405" +
 		"aa" + strings.Repeat("00", 30) + "bb" + "612f622e63"
-	b := c.appendTo(nil)
+	b := c.encode()
 	require.Equal(t, want, hex.EncodeToString(b))
 	got, err := decodeFileCookie(b)
 	require.NoError(t, err)
@@ -53,7 +53,7 @@ func TestFileCookieBytes(t *testing.T) {
 	}
 	bad := func(mutate func(b []byte)) {
 		t.Helper()
-		b := c.appendTo(nil)
+		b := c.encode()
 		mutate(b)
 		_, err := decodeFileCookie(b)
 		require.Error(t, err)
@@ -101,7 +101,7 @@ func FuzzFile(f *testing.F) {
 	f.Add((&fileOpen{Describe: true, Offset: 7, Path: "a/b"}).appendTo(nil))
 	f.Add((&fileFile{Info: testInfo}).appendTo(nil))
 	f.Add((&FileError{FileRange, "text"}).appendTo(nil))
-	f.Add((&fileCookie{Info: testInfo, Path: "x"}).appendTo(nil))
+	f.Add((&fileCookie{Info: testInfo, Path: "x"}).encode())
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if m, err := decodeFile(b); err == nil {
 			again, err := decodeFile(m.appendTo(nil))
@@ -113,7 +113,7 @@ func FuzzFile(f *testing.F) {
 			require.Equal(t, m, again)
 		}
 		if c, err := decodeFileCookie(b); err == nil {
-			require.Equal(t, b, c.appendTo(nil))
+			require.Equal(t, b, c.encode())
 		}
 	})
 }

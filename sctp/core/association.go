@@ -317,7 +317,7 @@ func (a *Association) processChunks(now time.Time, in Inbound, p *path.Path, pkt
 func (a *Association) handleChunk(now time.Time, in Inbound, p *path.Path, pkt wire.Packet, c wire.RawChunk) bool {
 	switch c.Type() {
 	case wire.TypeData:
-		return a.handleData(now, p, c)
+		return a.handleData(now, c)
 	case wire.TypeSack:
 		return a.handleSack(now, c)
 	case wire.TypeInitAck:
@@ -331,13 +331,13 @@ func (a *Association) handleChunk(now time.Time, in Inbound, p *path.Path, pkt w
 	case wire.TypeShutdown:
 		return a.handleShutdown(now, p, c)
 	case wire.TypeShutdownAck:
-		return a.handleShutdownAck(now, p, c)
+		return a.handleShutdownAck(p, c)
 	case wire.TypeError:
 		return a.handleError(now, c)
 	case wire.TypeCookieAck:
 		return a.handleCookieAck(now, p, c)
 	case wire.TypeShutdownComplete:
-		return a.handleShutdownComplete(now, pkt, c)
+		return a.handleShutdownComplete(pkt, c)
 	case wire.TypeInit:
 		a.drop("bundled INIT") // §6.10
 		return false

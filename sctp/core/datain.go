@@ -10,7 +10,7 @@ import (
 )
 
 // handleData takes one DATA chunk (RFC 9260 §6.2); false ends the packet.
-func (a *Association) handleData(now time.Time, p *path.Path, c wire.RawChunk) bool {
+func (a *Association) handleData(now time.Time, c wire.RawChunk) bool {
 	d := &a.data
 	if d.Decode(c) != nil {
 		a.drop("malformed DATA")

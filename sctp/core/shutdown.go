@@ -136,7 +136,7 @@ func (a *Association) handleShutdown(now time.Time, p *path.Path, c wire.RawChun
 	return true
 }
 
-func (a *Association) handleShutdownAck(now time.Time, p *path.Path, c wire.RawChunk) bool {
+func (a *Association) handleShutdownAck(p *path.Path, c wire.RawChunk) bool {
 	if (&wire.ShutdownAck{}).Decode(c) != nil {
 		a.drop("malformed SHUTDOWN ACK")
 		return true
@@ -158,7 +158,7 @@ func (a *Association) replyShutdownComplete(in Inbound, pkt wire.Packet) {
 	a.alone(in, pkt.VTag, (&wire.ShutdownComplete{T: true}).AppendTo)
 }
 
-func (a *Association) handleShutdownComplete(now time.Time, pkt wire.Packet, c wire.RawChunk) bool {
+func (a *Association) handleShutdownComplete(pkt wire.Packet, c wire.RawChunk) bool {
 	var s wire.ShutdownComplete
 	if s.Decode(c) != nil || c.Len() != chunksLen(pkt) {
 		a.drop("malformed SHUTDOWN COMPLETE")

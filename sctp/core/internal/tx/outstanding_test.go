@@ -13,8 +13,6 @@ import (
 	"github.com/rserpool/rserpool/sctp/wire"
 )
 
-var epoch = time.Unix(1_700_000_000, 0)
-
 func newPath(id int) *path.Path {
 	return path.New(id, netip.MustParseAddrPort("192.0.2.1:9899"), netip.Addr{}, path.Active, &path.Config{
 		RTOInitial: time.Second, RTOMin: time.Second, RTOMax: time.Minute, MTU: 1500, EncapOverhead: 8,
