@@ -244,3 +244,5 @@ func ack(id rserpool.PEID) *asap.EndpointKeepAliveAck {
 func regOf(h rserpool.PoolHandle, pe rserpool.PoolElement) *asap.Registration {
 	return &asap.Registration{Handle: h, Element: pe}
 }
+
+func rid(id uint32) rserpool.RegistrarID { return rserpool.RegistrarID(id) }
