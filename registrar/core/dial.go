@@ -44,7 +44,8 @@ func (r *Registrar) reach(now time.Time, e *entry) {
 		return
 	}
 	if len(r.dials.pending) >= r.limits.ElementDials {
-		if !slices.Contains(r.dials.queue, e.key) {
+		if !e.queued {
+			e.queued = true
 			r.dials.queue = append(r.dials.queue, e.key)
 		}
 		return
@@ -78,7 +79,8 @@ func (r *Registrar) elementDialEnded(now time.Time, c *conn) {
 	for len(r.dials.queue) > 0 && len(r.dials.pending) < r.limits.ElementDials {
 		k := r.dials.queue[0]
 		r.dials.queue = r.dials.queue[1:]
-		if e := r.entries[k]; e != nil {
+		if e := r.entries[k]; e != nil && e.queued {
+			e.queued = false
 			r.reach(now, e)
 		}
 	}

@@ -30,6 +30,7 @@ type entry struct {
 	condemned bool // reported by too many: goes after the keep-alive under way
 	takenFrom rserpool.RegistrarID
 	contender rserpool.RegistrarID // see keeps
+	queued    bool                 // waits for its turn to be dialed
 	tried     bool                 // an association was looked for since it lost the last
 	borrowed  bool                 // conn was there before and may be of an earlier life of the host
 	pause     time.Duration        // before the next attempt to reach it

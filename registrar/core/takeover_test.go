@@ -352,3 +352,40 @@ func TestSimFastProfileDetectsInASecond(t *testing.T) {
 		}
 	}
 }
+
+// Thousands of elements are adopted in time, no more than a few at once.
+func TestTakeoverOfManyElements(t *testing.T) {
+	g := newRig(t, core.Config{Limits: core.Limits{ElementDials: 16}})
+	dead := g.peer(victim, "10.0.0.9")
+	const n = 3000
+	for i := range n {
+		g.r.HandleENRP(g.now, dead, add(owned(victim, rserpool.PEID(i+1), fmt.Sprintf("10.1.%d.%d", i/200, 1+i%200))))
+	}
+	g.drain()
+	g.out = nil
+	g.tick(core.ProfileDefault.MaxTimeLastHeard + core.ProfileDefault.MaxTimeNoResponse)
+	require.Equal(t, n, g.r.Space().OwnedLen(ownID))
+	adopted := 0
+	for rounds := 0; adopted < n; rounds++ {
+		require.Less(t, rounds, n)
+		var dials []core.Action
+		for _, a := range g.out {
+			if a.Kind == core.Dial && a.Channel == core.ASAP {
+				dials = append(dials, a)
+			}
+		}
+		g.out = nil
+		require.LessOrEqual(t, len(dials), 16)
+		for _, a := range dials {
+			g.r.Connected(g.now, a.Conn, core.Conn{Channel: core.ASAP, Remote: a.To, Local: local})
+			for b, ok := g.r.PollAction(); ok; b, ok = g.r.PollAction() {
+				if m, ok := b.Message.(*keepAlive); ok && b.Conn == a.Conn {
+					require.True(t, m.Home)
+					adopted++
+				}
+				g.out = append(g.out, b)
+			}
+		}
+	}
+	require.NoError(t, g.r.Check())
+}
