@@ -46,12 +46,18 @@ race: ## the same tests COUNT times over, to find rarer races
 fuzz: ## each fuzz target for FUZZTIME
 	@pkgs=$$(grep -rl '^func Fuzz' --include='*_test.go' . | xargs -r -n1 dirname | sort -u); \
 	[ -n "$$pkgs" ] || { echo "make fuzz: no targets" >&2; exit 1; }; \
+	log=$$(mktemp); trap 'rm -f "$$log"' EXIT; \
 	for p in $$pkgs; do \
 		targets=$$($(GO) test -run '^$$' -list '^Fuzz' $$p | grep '^Fuzz') || exit 1; \
 		for t in $$targets; do \
 			echo "== $$p $$t"; \
-			$(GO) test -run '^$$' -fuzz "^$$t\$$" -fuzztime $(FUZZTIME) \
-				-fuzzminimizetime 5s $$p || exit 1; \
+			for try in 1 2; do \
+				$(GO) test -run '^$$' -fuzz "^$$t\$$" -fuzztime $(FUZZTIME) \
+					-fuzzminimizetime 5s $$p >$$log 2>&1 && { tail -2 $$log; break; }; \
+				cat $$log; \
+				[ $$try = 1 ] && grep -q 'context deadline exceeded' $$log || exit 1; \
+				echo "== the fuzzer missed its own deadline; once more"; \
+			done; \
 		done; \
 	done
 
