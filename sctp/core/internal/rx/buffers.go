@@ -7,7 +7,7 @@ var sizes = [...]int{64, 128, 256, 512, 1024, 1536, 2048, 4096, 9216}
 // maxFree bounds the fragments, messages and runs kept in the pool, maxPooled the
 // bytes of the fragments.
 const (
-	maxFree   = 4096
+	maxFree   = 8192
 	maxPooled = 1 << 20
 )
 

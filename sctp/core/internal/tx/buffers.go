@@ -2,8 +2,9 @@ package tx
 
 import "math/bits"
 
-// maxFree bounds the pooled messages and the buffers of each class.
-const maxFree = 1024
+// maxFree bounds the pooled messages: as many as fill a send buffer of the default
+// size with small ones.
+const maxFree = 8192
 
 // minClass and maxClass are the base-2 logarithms of the pooled buffer sizes.
 const minClass, maxClass = 6, 17
