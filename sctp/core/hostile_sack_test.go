@@ -165,7 +165,7 @@ func TestM2PeerIgnoresTheWindow(t *testing.T) {
 	for _, size := range []int{1, 100, 1400} {
 		v := attacked(t, func(c *core.Config) { c.RecvBuffer = 20000 })
 		next := v.nextTSN()
-		for i := range wire.TSN(20000) {
+		for i := range wire.TSN(4000) {
 			v.inject(v.as.LocalTag(), data(next+i, wire.SSN(i), "BE", string(make([]byte, size))))
 		}
 		require.LessOrEqual(t, v.as.Held(), 25000)
@@ -174,8 +174,8 @@ func TestM2PeerIgnoresTheWindow(t *testing.T) {
 		// The same with a hole in front, which lets through what fills it.
 		v = attacked(t, func(c *core.Config) { c.RecvBuffer = 20000 })
 		next = v.nextTSN()
-		for i := range wire.TSN(20000) {
-			v.inject(v.as.LocalTag(), data(next+20000-i, wire.SSN(20000-i), "BE", string(make([]byte, size))))
+		for i := range wire.TSN(4000) {
+			v.inject(v.as.LocalTag(), data(next+4000-i, wire.SSN(4000-i), "BE", string(make([]byte, size))))
 		}
 		require.LessOrEqual(t, v.as.Held(), 25000)
 	}
