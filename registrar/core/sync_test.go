@@ -232,7 +232,7 @@ func TestForeignChecksum(t *testing.T) {
 	g.say(c, m)
 	e := g.asap("10.0.1.1")
 	for i := range 4000 {
-		pe := owned(0x900, rserpool.PEID(0xffffffff-i), "10.0.1.1")
+		pe := owned(0x900, 0xffffffff-rserpool.PEID(i), "10.0.1.1")
 		g.r.HandleENRP(g.now, c, &enrp.HandleUpdate{Sender: 0x900, Action: enrp.AddPE, Handle: h, Element: pe})
 		pe.ID -= 100_000
 		g.r.HandleASAP(g.now, e, regOf(h, pe))
