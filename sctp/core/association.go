@@ -84,16 +84,17 @@ type identity struct {
 
 // sender is the state of the sending side.
 type sender struct {
-	queue    tx.Queue
-	out      tx.Outstanding
-	peerRwnd int      // bytes the peer has room for, RFC 9260 §6.2.1
-	recovery bool     // in Fast Recovery, §7.2.4
-	exit     wire.TSN // its exit point
-	force    bool     // send one packet of lost chunks whatever cwnd says
-	probe    bool     // send a zero window probe
-	probing  bool     // the peer's window is closed, or a probe is planned
-	blocked  bool     // the user was told ErrWouldBlock
-	dirty    bool     // something was sent since EventAllAcked
+	queue      tx.Queue
+	out        tx.Outstanding
+	peerBuffer int      // its receive buffer, from INIT or INIT ACK
+	peerRwnd   int      // bytes it has room for now, RFC 9260 §6.2.1
+	recovery   bool     // in Fast Recovery, §7.2.4
+	exit       wire.TSN // its exit point
+	force      bool     // send one packet of lost chunks whatever cwnd says
+	probe      bool     // send a zero window probe
+	probing    bool     // the peer's window is closed, or a probe is planned
+	blocked    bool     // the user was told ErrWouldBlock
+	dirty      bool     // something was sent since EventAllAcked
 }
 
 // receiver is the state of the receiving side.

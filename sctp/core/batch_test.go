@@ -162,3 +162,20 @@ func TestWindowOpensBySacksNotByBatches(t *testing.T) { // RFC 9260 §6.1 D, §7
 	require.Equal(t, 20+4, sent(true, 4), "as many as were acknowledged and a burst")
 	require.Equal(t, 20+2, sent(true, 2))
 }
+
+func TestRunsOfSegmentsFitThePath(t *testing.T) { // RFC 9260 §6.10
+	v := attacked(t, nil)
+	v.w.segs = 44
+	v.b.largest = 0
+	v.w.net.SetFilter(func(time.Time, simnet.Packet) bool { return false })
+	for range 20 {
+		require.NoError(t, v.as.Send(v.w.now, &core.Outgoing{}, make([]byte, 300)))
+	}
+	out := v.feed(v.packet(&wire.Heartbeat{Info: make([]byte, 9000)}))
+	require.Greater(t, len(out), 1)
+	for _, p := range out {
+		if p.First().Type() == wire.TypeData {
+			require.LessOrEqual(t, len(p.Bytes()), 1472, "only the answer to what was too large is too large")
+		}
+	}
+}

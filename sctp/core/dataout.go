@@ -67,10 +67,16 @@ func (a *Association) fragmentSize(m *tx.Message) int {
 	return min(m.Remaining(), a.maxFragment())
 }
 
-// maxFragment is the user data that fits one packet on every path.
+// maxFragment is the user data that fits one packet on every path, and the peer's
+// receive buffer twice: what does not fit its window could only go as a probe.
 func (a *Association) maxFragment() int {
-	return a.paths.MinSize() - wire.HeaderLen - wire.DataHeaderLen
+	fits := max(a.tx.peerBuffer/2&^3, minPeerFragment)
+	return min(a.paths.MinSize()-wire.HeaderLen-wire.DataHeaderLen, fits)
 }
+
+// minPeerFragment is half of the least window a peer may have (RFC 9260 §3.3.2),
+// less than which no fragment is made because of it.
+const minPeerFragment = minWindow / 2 &^ 3
 
 // nextSize is the size of the DATA chunk that is to be sent next, or of the
 // smallest piece of it that may be.
@@ -177,15 +183,14 @@ func (a *Association) appendNew(now time.Time, b []byte, start int, p *path.Path
 		if m == nil || t.out.Full() || t.queue.SequenceFull(m) {
 			return b
 		}
-		space := limit - (len(b) - start) - wire.DataHeaderLen
-		n := m.Remaining()
-		if n > space {
-			// A message that fits a packet is not fragmented; a longer one fills
-			// what is left of this one.
-			if space = min(space, longest) &^ 3; !m.Started() && n <= longest || space < minFragment {
+		n, space := m.Remaining(), limit-(len(b)-start)-wire.DataHeaderLen
+		if room := min(space, longest) &^ 3; n > space || n > longest {
+			// A message that fits a packet is not fragmented; a longer one fills what
+			// is left of this one.
+			if !m.Started() && n <= longest || room < minFragment {
 				return b
 			}
-			n = space
+			n = room
 		}
 		if n > t.peerRwnd && !(t.probe && t.out.Len() == 0) {
 			return b

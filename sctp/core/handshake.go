@@ -21,8 +21,9 @@ type handshake struct {
 // maxStale is how often a stale cookie makes the set-up begin anew.
 const maxStale = 3
 
-// Dial opens an association: the INIT is ready in PollTransmit. It fails with
-// ErrNoAddress if ep names no peer.
+// Dial opens an association: the INIT is ready in PollTransmit. r, which must not be
+// nil, makes the cookies if the peer opens at the same time or restarts. Dial fails
+// with ErrNoAddress if ep names no peer.
 func Dial(now time.Time, cfg *Config, ep Endpoint, r *Responder) (*Association, error) {
 	if len(ep.PeerAddrs) == 0 || !unicast(ep.PeerAddrs[0].Addr().Unmap()) || ep.PeerPort == 0 || ep.LocalPort == 0 {
 		return nil, ErrNoAddress
@@ -119,7 +120,8 @@ func (a *Association) handleInitAck(now time.Time, in Inbound, p *path.Path, pkt
 	}
 	a.id.outStreams = int(min(i.InStreams, a.cfg.OutStreams))
 	a.id.inStreams = int(min(i.OutStreams, a.cfg.MaxInStreams))
-	a.tx.peerRwnd = window(i.ARwnd)
+	a.tx.peerBuffer = window(i.ARwnd)
+	a.tx.peerRwnd = a.tx.peerBuffer
 	a.rx.tsn.Init(i.InitialTSN.Add(^uint32(0)))
 	a.id.local = in.Local
 	a.addPeerAddrs(peerAddrs(in.Remote, i.Addrs))

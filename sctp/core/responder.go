@@ -306,7 +306,8 @@ func (a *Association) adopt(c *cookie, in Inbound) {
 	a.id.outStreams, a.id.inStreams = int(c.outStreams), int(c.inStreams)
 	a.id.localInitTSN = c.localTSN
 	a.tx.out.Init(c.localTSN)
-	a.tx.peerRwnd = window(c.peerRwnd)
+	a.tx.peerBuffer = window(c.peerRwnd)
+	a.tx.peerRwnd = a.tx.peerBuffer
 	a.rx.tsn.Init(c.peerTSN.Add(^uint32(0)))
 	a.id.local = c.local
 	// RFC 9260 §5.4 rule 2: only where the INIT ACK went is confirmed.

@@ -36,7 +36,7 @@ func (a *Association) PollTransmit(now time.Time, buf []byte, maxSegments int) (
 	}
 	a.stats.PacketsOut++
 	t := Transmit{Local: p.Local, Remote: p.Remote}
-	if size*16 >= p.Size*gsoShare || a.nextFitsWhole() {
+	if size <= p.Size && (size*16 >= p.Size*gsoShare || a.nextFitsWhole()) {
 		for n := 1; n < maxSegments && cap(buf)-len(b) >= size; n++ {
 			before := len(b)
 			if !a.nextPacket(now, &b, p, size) {
