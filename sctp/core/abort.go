@@ -71,11 +71,11 @@ func (a *Association) finish(err error) {
 	a.ev.push(Event{Kind: EventClosed, Err: err})
 }
 
-// handleAbort ends the association at the peer's word (RFC 9260 §9.1); the tag was
-// checked. Unknown causes do not matter: they are passed up raw.
-func (a *Association) handleAbort(c wire.RawChunk) bool {
+// handleAbort ends the association at the peer's word (RFC 9260 §9.1). Unknown
+// causes do not matter: they are passed up raw.
+func (a *Association) handleAbort(pkt wire.Packet, c wire.RawChunk) bool {
 	var ab wire.Abort
-	if ab.Decode(c) != nil {
+	if ab.Decode(c) != nil || !a.abortTag(pkt, c) {
 		a.drop("malformed ABORT")
 		return true
 	}

@@ -108,7 +108,7 @@ func (a *Association) NextStreamMessage(id wire.StreamID) (Incoming, int, bool) 
 // quarter of the buffer, no sooner (RFC 9260 §6.2).
 func (a *Association) updateWindow(now time.Time) {
 	a.relieve()
-	if a.state.receivesData() && a.rx.inbox.Window()-a.rx.advertised >= a.cfg.RecvBuffer/4 {
+	if a.state.receivesData() && a.rx.inbox.Opened(a.rx.advertised) {
 		a.rx.sackNow = true
 	}
 	a.lastUse = now

@@ -227,7 +227,7 @@ func (a *Association) HandlePacket(now time.Time, in Inbound, pkt wire.Packet) {
 func (a *Association) acceptTag(in Inbound, pkt wire.Packet, first wire.RawChunk) bool {
 	reflected := first.Flags()&tBit != 0
 	switch t := first.Type(); {
-	case !a.abortFits(pkt):
+	case t != wire.TypeData && !a.abortFits(pkt): // DATA never goes with an ABORT (§9.1)
 	case t == wire.TypeShutdownAck && a.state.setup():
 		// §8.5.1 E: treated as out of the blue, so that the peer's old
 		// association ends and the retransmitted INIT can begin a new one.
@@ -250,18 +250,20 @@ func (a *Association) acceptTag(in Inbound, pkt wire.Packet, first wire.RawChunk
 // packet holds one: if not, the whole packet is to be discarded (§8.5.1 B).
 func (a *Association) abortFits(pkt wire.Packet) bool {
 	for c := range pkt.Chunks() {
-		if c.Type() != wire.TypeAbort {
-			continue
-		}
-		tag := a.id.localTag
-		if c.Flags()&tBit != 0 {
-			tag = a.id.peerTag
-		}
-		if pkt.VTag != tag || tag == 0 {
+		if c.Type() == wire.TypeAbort && !a.abortTag(pkt, c) {
 			return false
 		}
 	}
 	return true
+}
+
+// abortTag says whether the tag is right for the ABORT c: ours, or with the T bit
+// the peer's (§8.5.1 B).
+func (a *Association) abortTag(pkt wire.Packet, c wire.RawChunk) bool {
+	if c.Flags()&tBit != 0 {
+		return pkt.VTag == a.id.peerTag && a.id.peerTag != 0
+	}
+	return pkt.VTag == a.id.localTag
 }
 
 // tBit is the flag of ABORT and SHUTDOWN COMPLETE that says that the tag is
@@ -328,7 +330,7 @@ func (a *Association) handleChunk(now time.Time, in Inbound, p *path.Path, pkt w
 	case wire.TypeHeartbeatAck:
 		return a.handleHeartbeatAck(now, c)
 	case wire.TypeAbort:
-		return a.handleAbort(c)
+		return a.handleAbort(pkt, c)
 	case wire.TypeShutdown:
 		return a.handleShutdown(now, p, c)
 	case wire.TypeShutdownAck:

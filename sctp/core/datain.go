@@ -86,7 +86,7 @@ func (a *Association) afterData(now time.Time, p *path.Path) {
 // relieve begins to deliver a message that is not complete when the buffer fills
 // and there is nothing else to read (RFC 9260 §6.9).
 func (a *Association) relieve() {
-	if a.state.receivesData() && a.rx.inbox.Readable() == 0 && a.rx.inbox.Window() < a.cfg.RecvBuffer/2 {
+	if a.state.receivesData() && a.rx.inbox.Readable() == 0 && a.rx.inbox.Tight() {
 		a.rx.inbox.DeliverPartially(a.rx.tsn.Cum())
 	}
 }

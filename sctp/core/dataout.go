@@ -205,6 +205,7 @@ func (a *Association) appendFragment(now time.Time, b []byte, start int, p *path
 	t.probe = false
 	p.CC.OnSent(now, tx.Size(n), p.InFlight)
 	c := t.queue.Cut(n)
+	c.Probe = n > t.peerRwnd
 	tsn := t.out.Push(c, p)
 	t.peerRwnd = max(0, t.peerRwnd-n) // §6.2.1 B
 	p.Burst += tx.Size(n)

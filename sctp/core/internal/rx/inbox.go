@@ -44,6 +44,7 @@ type Inbox struct {
 	limit   int // receive buffer in bytes
 	charged int // bytes and overhead held
 	user    int // user bytes held
+	mean    int // size of chunks, a moving average, in units of 1/meanScale bytes
 
 	streams map[wire.StreamID]*stream
 	recent  *stream // the one used last
@@ -74,23 +75,50 @@ type turn struct {
 func (x *Inbox) Init(limit int) { *x = Inbox{limit: limit} }
 
 // Window is the room left in bytes of user data, as advertised in a_rwnd. The peer
-// counts user data only, so the window does too; but it closes early if the data
-// comes in chunks so small that their overhead would take twice the buffer.
+// counts user data only; so the overhead is taken into account as if what comes were
+// in chunks of the mean size so far. What is less than a packet's worth is not
+// worth advertising (RFC 9260 §6.2, SWS avoidance of RFC 1122 §4.2.3.3).
 func (x *Inbox) Window() int {
-	w := max(0, x.limit-x.user)
-	if x.charged > x.limit {
-		left := int64(max(0, 2*x.limit-x.charged))
-		w = min(w, int(left*int64(x.user)/int64(x.charged)))
-	}
-	if w < min(sillyWindow, x.limit/4) {
+	w := x.window(x.user, x.charged)
+	if w < min(sillyWindow, x.window(0, 0)/4) {
 		return 0
 	}
 	return w
 }
 
-// sillyWindow is the least room worth advertising: a packet's worth (RFC 9260 §6.2,
-// SWS avoidance of RFC 1122 §4.2.3.3).
-const sillyWindow = 1500
+// window is the room in bytes of user data with so much in the buffer.
+func (x *Inbox) window(user, charged int) int {
+	w := max(0, x.limit-user)
+	if x.mean > 0 {
+		size := int64(max(1, x.mean/meanScale))
+		w = min(w, int(int64(max(0, x.most()-charged))*size/(size+Overhead)))
+	}
+	return w
+}
+
+// most is the bytes and overhead that the buffer holds: twice its size, so that
+// chunks of moderate size can fill it, and in a small one what an initial congestion
+// window brings in tiny chunks, before their size is known.
+func (x *Inbox) most() int { return max(2*x.limit, minMost) }
+
+const (
+	minMost = 80 << 10
+	// sillyWindow is a packet's worth.
+	sillyWindow = 1500
+	// meanScale is the unit of Inbox.mean, and the weight of the past in it.
+	meanScale = 16
+)
+
+// Opened says whether the window is so much wider than what was advertised last
+// that the peer should hear of it: by a quarter of the buffer (RFC 9260 §6.2), or
+// half of it is free again, so that a peer whose chunks are that large may go on.
+func (x *Inbox) Opened(advertised int) bool {
+	w, all := x.Window(), x.window(0, 0)
+	return w-advertised >= all/4 || advertised < all/2 && w >= all/2
+}
+
+// Tight says whether the buffer is half full.
+func (x *Inbox) Tight() bool { return x.user > x.limit/2 || x.charged > x.most()/2 }
 
 // Held is the number of user bytes held.
 func (x *Inbox) Held() int { return x.user }
@@ -103,7 +131,7 @@ func (x *Inbox) Readable() int { return x.readable }
 // gets a quarter more. The next one in turn is accepted whatever its size if there
 // is nothing to read: all that is held waits for it.
 func (x *Inbox) HasRoom(t wire.TSN, n int, m *TSNMap) bool {
-	user, charged := x.limit, 2*x.limit
+	user, charged := x.limit, x.most()
 	if t.Less(m.high) {
 		user, charged = user+user/4, charged+charged/4
 	}
@@ -153,8 +181,13 @@ func (x *Inbox) Skip(t wire.TSN) Verdict {
 
 // store copies a chunk's data into a fragment and charges it to the buffer.
 func (x *Inbox) store(d *wire.Data) *fragment {
-	x.charged += len(d.Payload) + Overhead
-	x.user += len(d.Payload)
+	n := len(d.Payload)
+	x.charged += n + Overhead
+	x.user += n
+	if x.mean == 0 {
+		x.mean = n * meanScale
+	}
+	x.mean += n - x.mean/meanScale
 	return x.pool.get(d.Payload)
 }
 
@@ -286,7 +319,7 @@ func (x *Inbox) Trim() {
 // whole messages that can be read stay (RFC 9260 §5.2.4 action A). Who has read
 // the begin of a message that was not complete gets no more of it.
 func (x *Inbox) Restart() {
-	kept := Inbox{limit: x.limit, woken: x.woken}
+	kept := Inbox{limit: x.limit, mean: x.mean, woken: x.woken}
 	for m := x.first; m != nil; m = m.next {
 		if !m.whole {
 			continue

@@ -24,6 +24,7 @@ type Chunk struct {
 	misses     uint8
 	fastRtx    bool // was fast retransmitted: not again, RFC 9260 §7.2.4 step 5
 	Begin, End bool
+	Probe      bool // went beyond the peer's window, RFC 9260 §6.1 A
 }
 
 // Payload is the chunk's user data.
@@ -166,14 +167,14 @@ func (o *Outstanding) EarliestLen() int {
 	return int(o.At(o.base).Len)
 }
 
-// Refused marks the earliest chunk for retransmission if it was sent more than
-// once, or alone, and now fits the peer's window: the peer had no room for it.
+// Refused marks the earliest chunk for retransmission if the peer had no room for it
+// and has now: it was sent as a window probe, or more than once.
 func (o *Outstanding) Refused(rwnd int) bool {
 	if o.Len() == 0 {
 		return false
 	}
 	c := o.At(o.base)
-	if c.fate != inFlight || int(c.Len) > rwnd || c.Sends == 1 && o.Len() > 1 {
+	if c.fate != inFlight || int(c.Len) > rwnd || c.Sends == 1 && !c.Probe {
 		return false
 	}
 	o.MarkLost(o.base)
