@@ -206,3 +206,36 @@ func TestFailingRandomSource(t *testing.T) {
 	require.Zero(t, x.Stats().HeartbeatsOut)
 	require.Equal(t, core.Established, x.State())
 }
+
+func TestInitTakesTurns(t *testing.T) { // RFC 9260 §5.1.4: all addresses that the user named
+	w, a, _ := two(t, 1, nil)
+	second := netip.MustParseAddrPort("10.0.0.3:9900")
+	w.net.SetFilter(func(time.Time, simnet.Packet) bool { return false })
+	x, err := core.Dial(w.now, &a.cfg, core.Endpoint{LocalPort: 5000, PeerPort: 5001, PeerAddrs: []netip.AddrPort{addrB, second, addrB}}, a.resp)
+	require.NoError(t, err)
+	var to []netip.AddrPort
+	buf := make([]byte, 0, 2048)
+	for range 4 {
+		tr, ok := x.PollTransmit(w.now, buf, 1)
+		require.True(t, ok)
+		to = append(to, tr.Remote)
+		w.now, ok = x.NextTimeout()
+		require.True(t, ok)
+		x.HandleTimeout(w.now)
+	}
+	require.Equal(t, []netip.AddrPort{addrB, second, addrB, second}, to)
+	require.Equal(t, 4*time.Second+2*time.Second, w.now.Sub(epoch), "each address backs off by itself")
+}
+
+func TestX10TagsAndTSNsAreDrawnAnew(t *testing.T) { // RFC 9260 §5.3.1
+	w, a, b := two(t, 1, nil)
+	tags, tsns := map[wire.VTag]bool{}, map[wire.TSN]bool{}
+	for range 100 {
+		x := a.dial(b)
+		tags[x.LocalTag()], tsns[a.firstTSN] = true, true
+		require.NotZero(t, x.LocalTag())
+	}
+	require.Len(t, tags, 100)
+	require.Len(t, tsns, 100)
+	_ = w
+}
