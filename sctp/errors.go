@@ -51,14 +51,17 @@ var (
 	// ErrShutdownTimeout: the peer did not complete a graceful shutdown in time
 	// (RFC 9260 §9.2). Its Timeout method returns true.
 	ErrShutdownTimeout error = &timeoutError{"shutdown timed out"}
-	// ErrReset is matched, with errors.Is, by an *AbortError from the peer and by
-	// ErrRestarted: the association is gone and so may be data.
+	// ErrRefused: the peer's host says by ICMP that it has no SCTP, or nobody on the
+	// UDP encapsulation port any more (RFC 9260 §10, RFC 6951 §5.5).
+	ErrRefused error = &resetError{"refused by the peer's host"}
+	// ErrReset is matched, with errors.Is, by an *AbortError from the peer, by
+	// ErrRefused and by ErrRestarted: the association is gone and so may be data.
 	ErrReset = errors.New("sctp: association reset by peer")
 	// ErrRestarted: the peer lost the association and set up a new one in its
 	// place (RFC 9260 §5.2.4 action A). The new one comes out of Accept, if the
 	// port has a listener. With EventAssoc in Config.Events the association goes
 	// on instead, and NextEvent reports the restart.
-	ErrRestarted error = &restartError{}
+	ErrRestarted error = &resetError{"peer restarted"}
 )
 
 // AbortError is the end of an association by an ABORT chunk (RFC 9260 §9.1).
@@ -103,10 +106,11 @@ func (e *timeoutError) Error() string   { return "sctp: " + e.what }
 func (e *timeoutError) Timeout() bool   { return true }
 func (e *timeoutError) Temporary() bool { return false }
 
-type restartError struct{}
+// resetError is an ErrReset with more to say.
+type resetError struct{ what string }
 
-func (*restartError) Error() string        { return "sctp: peer restarted" }
-func (*restartError) Is(target error) bool { return target == ErrReset }
+func (e *resetError) Error() string      { return "sctp: " + e.what }
+func (*resetError) Is(target error) bool { return target == ErrReset }
 
 // opError says what failed on what address.
 type opError struct {
@@ -139,6 +143,8 @@ func publicError(err error) error {
 		return nil
 	case errors.Is(err, core.ErrTimeout):
 		return ErrUnreachable
+	case errors.Is(err, core.ErrPortUnreachable), errors.Is(err, core.ErrProtocolUnreachable):
+		return ErrRefused
 	case errors.Is(err, core.ErrShutdownTimeout):
 		return ErrShutdownTimeout
 	case errors.As(err, &abort):

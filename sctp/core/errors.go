@@ -30,6 +30,12 @@ var (
 	ErrTimeout = errors.New("sctp: peer unreachable")
 	// ErrShutdownTimeout: the T5-shutdown-guard timer expired (§9.2).
 	ErrShutdownTimeout = errors.New("sctp: shutdown timed out")
+	// ErrProtocolUnreachable: the peer's host says by ICMP that it has no SCTP (§10,
+	// ICMP8).
+	ErrProtocolUnreachable = errors.New("sctp: protocol unreachable")
+	// ErrPortUnreachable: the peer's host says by ICMP that its UDP encapsulation
+	// port is closed, and no other address of the peer is usable (RFC 6951 §5.5).
+	ErrPortUnreachable = errors.New("sctp: port unreachable")
 	// ErrNoAddress: an endpoint without a peer address.
 	ErrNoAddress = errors.New("sctp: no peer address")
 )

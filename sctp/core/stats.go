@@ -20,6 +20,7 @@ type Stats struct {
 	Dropped                 uint64 // packets and chunks discarded as invalid
 	NoRoom                  uint64 // DATA chunks dropped for lack of buffer
 	HeartbeatsOut, Restarts uint64
+	ICMPIn, ICMPIgnored     uint64 // messages that quoted this association, and others
 }
 
 // PathState is the reachability of a peer address.
