@@ -51,6 +51,7 @@ type host struct {
 	skew   time.Duration // of its clock
 
 	largest int // packet sent, in bytes
+	drains  int
 
 	firstTSN wire.TSN // of the INIT sent
 }
@@ -119,9 +120,12 @@ func (h *host) drain(a *core.Association) {
 	for {
 		e, ok := a.PollEvent()
 		if !ok {
-			return
+			break
 		}
 		h.events = append(h.events, e)
+	}
+	if h.drains++; h.drains%16 == 0 {
+		require.NoError(h.w.t, a.Verify())
 	}
 }
 
