@@ -50,6 +50,7 @@ type Association struct {
 	err     error
 	id      identity
 	now     time.Time // of the last input
+	since   time.Time // when it was established
 	lastUse time.Time
 	errors  int // association error counter, RFC 9260 §8.1
 
@@ -198,6 +199,7 @@ func (a *Association) HandlePacket(now time.Time, in Inbound, pkt wire.Packet) {
 	first := pkt.First()
 	switch first.Type() {
 	case wire.TypeInit:
+		a.stats.ControlIn++
 		a.handleInit(now, in, pkt)
 		return
 	case wire.TypeCookieEcho:
@@ -220,6 +222,7 @@ func (a *Association) HandlePacket(now time.Time, in Inbound, pkt wire.Packet) {
 	}
 	a.learn(in, p)
 	a.touch(now)
+	p.Count.PacketsIn++
 	a.processChunks(now, in, p, pkt)
 }
 
@@ -286,6 +289,9 @@ func (a *Association) processChunks(now time.Time, in Inbound, p *path.Path, pkt
 	a.rx.gotData = false
 	first := true
 	for c := range pkt.Chunks() {
+		if c.Type() != wire.TypeData {
+			a.stats.ControlIn++
+		}
 		if cookie := c.Type() == wire.TypeCookieEcho; cookie && first {
 			first = false // handled before
 			continue

@@ -48,6 +48,9 @@ func (a *Association) handleData(now time.Time, c wire.RawChunk) bool {
 	}
 	a.rx.tsn.Add(d.TSN)
 	a.stats.DataIn++
+	if d.Unordered {
+		a.stats.UnorderedIn++
+	}
 	if int(d.Stream) >= a.id.inStreams && a.rx.inbox.Skip(d.TSN) == rx.Accepted {
 		// §6.5: acknowledged, discarded, reported.
 		a.report(wire.CauseInvalidStream, []byte{byte(d.Stream >> 8), byte(d.Stream), 0, 0})
@@ -111,5 +114,6 @@ func (a *Association) appendSack(b []byte, limit int) []byte {
 	a.rx.packets = 0
 	a.timers.stop(timerSack)
 	a.stats.SacksOut++
+	a.stats.ControlOut++
 	return s.AppendTo(b)
 }

@@ -162,6 +162,7 @@ func (a *Association) appendLost(now time.Time, b []byte, start int, p *path.Pat
 		a.tx.peerRwnd = max(0, a.tx.peerRwnd-int(c.Len)) // §6.2.1 B
 		b = a.appendChunk(b, start, t, c, false)
 		a.stats.Retransmitted++
+		p.Count.Retransmitted++
 		p.LastData = now
 		if a.cfg.Trace.Retransmit != nil {
 			a.cfg.Trace.Retransmit(t, fast)
@@ -212,9 +213,23 @@ func (a *Association) appendFragment(now time.Time, b []byte, start int, p *path
 	p.Time(now, tsn)
 	p.StartT3(now)
 	p.LastData = now
-	a.stats.DataOut++
-	a.stats.BytesOut += uint64(n)
+	a.countOut(&c, n)
 	return a.appendChunk(b, start, tsn, t.out.At(tsn), a.wantsAckNow(p, c, m))
+}
+
+// countOut counts a new chunk with n bytes of user data.
+func (a *Association) countOut(c *tx.Chunk, n int) {
+	s := &a.stats
+	s.DataOut++
+	s.BytesOut += uint64(n)
+	if c.Msg.Unordered {
+		s.UnorderedOut++
+	}
+	if c.End {
+		s.MessagesOut++
+	} else if c.Begin {
+		s.FragmentedOut++
+	}
 }
 
 // wantsAckNow decides the I bit of a new chunk (RFC 9260 §6.1).

@@ -69,10 +69,12 @@ func (a *Association) sendInit(now time.Time) {
 // onT1Init sends the INIT again, to the next address if there are several (RFC
 // 9260 §5.1.4, §6.3.3 for the back-off).
 func (a *Association) onT1Init(now time.Time) {
+	a.stats.T1Expirations++
 	if a.hs.retries++; a.hs.retries > a.cfg.MaxInitRetransmits {
 		a.fail(ErrTimeout)
 		return
 	}
+	a.stats.ControlRetransmitted++
 	a.nextPrimary()
 	a.sendInit(now)
 }
@@ -150,10 +152,12 @@ func (a *Association) sendCookieEcho(now time.Time) {
 
 // onT1Cookie sends the COOKIE ECHO again (RFC 9260 §5.1.4).
 func (a *Association) onT1Cookie(now time.Time) {
+	a.stats.T1Expirations++
 	if a.hs.retries++; a.hs.retries > a.cfg.MaxInitRetransmits {
 		a.fail(ErrTimeout)
 		return
 	}
+	a.stats.ControlRetransmitted++
 	p := a.paths.Primary()
 	p.RTO.Backoff()
 	a.sendCookieEcho(now)
@@ -188,6 +192,7 @@ func (a *Association) establish(now time.Time) {
 		p.Errors = 0
 		a.startHeartbeat(now, p)
 	}
+	a.since = now
 	a.setState(Established)
 	a.ev.push(Event{Kind: EventEstablished})
 }

@@ -151,6 +151,7 @@ func (a *Association) restart(now time.Time, in Inbound, c *cookie) bool {
 	for _, p := range a.paths.All {
 		a.startHeartbeat(now, p)
 	}
+	a.since = now
 	a.setState(Established)
 	a.ev.push(Event{Kind: EventRestart})
 	if a.tx.blocked {

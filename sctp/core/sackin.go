@@ -209,6 +209,7 @@ func (a *Association) onT3(now time.Time, p *path.Path) {
 		return
 	}
 	a.stats.T3Expirations++
+	p.Count.T3Expirations++
 	if a.cfg.Trace.T3Expired != nil {
 		a.cfg.Trace.T3Expired(p.Remote)
 	}
@@ -219,8 +220,8 @@ func (a *Association) onT3(now time.Time, p *path.Path) {
 	p.Timing = false
 	p.Alone = true
 	before := t.out.InFlight()
-	t.out.MarkPathLost(p)                   // E3
-	t.peerRwnd += before - t.out.InFlight() // §6.2.1 C
+	a.stats.T3Chunks += uint64(t.out.MarkPathLost(p)) // E3
+	t.peerRwnd += before - t.out.InFlight()           // §6.2.1 C
 	t.recovery = false
 	t.force = true
 	a.pathFailed(now, p, true)

@@ -86,10 +86,12 @@ func (a *Association) repeatShutdownAck(p *path.Path) {
 // onT2Shutdown repeats SHUTDOWN or SHUTDOWN ACK (§9.2), to another address if
 // there is one.
 func (a *Association) onT2Shutdown(now time.Time) {
+	a.stats.T2Expirations++
 	if a.shut.retries++; a.shut.retries > a.cfg.AssociationMaxRetrans {
 		a.fail(ErrTimeout)
 		return
 	}
+	a.stats.ControlRetransmitted++
 	p := a.paths.Current()
 	p.RTO.Backoff()
 	if a.state == ShutdownSent {

@@ -2,6 +2,7 @@ package core
 
 import (
 	"net/netip"
+	"reflect"
 	"time"
 
 	"github.com/rserpool/rserpool/sctp/core/internal/path"
@@ -9,18 +10,41 @@ import (
 
 // Stats counts what an association did, modelled on the tables of RFC 3873.
 type Stats struct {
-	PacketsIn, PacketsOut   uint64
-	DataIn, DataOut         uint64 // DATA chunks, first transmissions
-	Retransmitted           uint64 // DATA chunks sent again
-	FastRetransmits         uint64 // of these, after gap reports
-	T3Expirations           uint64
-	BytesIn, BytesOut       uint64 // user data
-	DuplicatesIn            uint64 // DATA chunks received twice
-	SacksIn, SacksOut       uint64
-	Dropped                 uint64 // packets and chunks discarded as invalid
-	NoRoom                  uint64 // DATA chunks dropped for lack of buffer
-	HeartbeatsOut, Restarts uint64
-	ICMPIn, ICMPIgnored     uint64 // messages that quoted this association, and others
+	PacketsIn, PacketsOut uint64 // SCTP packets, retransmissions and duplicates included
+
+	ControlIn, ControlOut uint64 // chunks other than DATA, retransmissions included
+	ControlRetransmitted  uint64 // of these, INIT, COOKIE ECHO, SHUTDOWN and SHUTDOWN ACK sent again
+	SacksIn, SacksOut     uint64 // of these, SACK
+	HeartbeatsOut         uint64 // of these, HEARTBEAT
+
+	DataIn, DataOut           uint64 // DATA chunks, first transmissions
+	UnorderedIn, UnorderedOut uint64 // of these, with the U bit
+	DuplicatesIn              uint64 // DATA chunks received twice
+	Retransmitted             uint64 // DATA chunks sent again
+	FastRetransmits           uint64 // of these, after gap reports
+
+	MessagesIn, MessagesOut      uint64 // user messages received, sent whole
+	ReassembledIn, FragmentedOut uint64 // of these, in more than one chunk; FragmentedOut: begun
+	BytesIn, BytesOut            uint64 // user data
+
+	T1Expirations, T2Expirations uint64 // timers of the handshake and of the shutdown
+	T3Expirations                uint64 // retransmission timer
+	T3Chunks                     uint64 // DATA chunks that it marked for retransmission
+
+	Dropped  uint64 // packets and chunks discarded as invalid
+	NoRoom   uint64 // DATA chunks dropped for lack of buffer
+	Restarts uint64 // of the peer
+
+	ICMPIn, ICMPIgnored uint64 // messages that quoted this association, and others
+}
+
+// Add adds the counters of o, so that those of several associations can be summed.
+func (s *Stats) Add(o *Stats) {
+	sum, other := reflect.ValueOf(s).Elem(), reflect.ValueOf(o).Elem()
+	for i := range sum.NumField() {
+		f := sum.Field(i)
+		f.SetUint(f.Uint() + other.Field(i).Uint())
+	}
 }
 
 // PathState is the reachability of a peer address.
@@ -41,13 +65,28 @@ type PathInfo struct {
 	State             PathState
 	Primary           bool
 	SRTT, RTTVar, RTO time.Duration
-	Cwnd, InFlight    int // bytes
-	PacketSize        int // largest SCTP packet in bytes
-	Errors            int
+	Cwnd, InFlight    int  // bytes
+	PacketSize        int  // largest SCTP packet in bytes
+	Errors            int  // consecutive retransmissions and heartbeats without an answer (RFC 9260 §8.2)
+	MaxRetrans        int  // more than which make the path inactive
+	Heartbeats        bool // whether the path is probed when idle (RFC 9260 §8.3)
+	HeartbeatInterval time.Duration
+
+	PacketsIn, PacketsOut uint64 // SCTP packets from and to the address
+	Retransmitted         uint64 // DATA chunks sent again, to this address
+	T3Expirations         uint64
 }
 
 // Stats returns the counters so far.
-func (a *Association) Stats() Stats { return a.stats }
+func (a *Association) Stats() Stats {
+	s := a.stats
+	s.MessagesIn, s.ReassembledIn = a.rx.inbox.Arrived()
+	return s
+}
+
+// Established is when the association was established, or restarted by the peer;
+// the zero time before that.
+func (a *Association) Established() time.Time { return a.since }
 
 // Paths describes the peer's addresses.
 func (a *Association) Paths() []PathInfo {
@@ -57,6 +96,9 @@ func (a *Association) Paths() []PathInfo {
 			Remote: p.Remote, Local: p.Local, State: p.State, Primary: p == a.paths.Primary(),
 			SRTT: p.RTO.SRTT(), RTTVar: p.RTO.RTTVar(), RTO: p.RTO.Value(),
 			Cwnd: p.CC.Window(), InFlight: p.InFlight, PacketSize: p.Size, Errors: p.Errors,
+			MaxRetrans: a.cfg.PathMaxRetrans, Heartbeats: !a.cfg.DisableHeartbeat, HeartbeatInterval: a.cfg.HeartbeatInterval,
+			PacketsIn: p.Count.PacketsIn, PacketsOut: p.Count.PacketsOut,
+			Retransmitted: p.Count.Retransmitted, T3Expirations: p.Count.T3Expirations,
 		})
 	}
 	return out

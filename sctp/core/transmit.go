@@ -20,6 +20,10 @@ const sackLen = 16
 func (a *Association) PollTransmit(now time.Time, buf []byte, maxSegments int) (Transmit, bool) {
 	if p, ok := a.out.popPacket(); ok {
 		a.stats.PacketsOut++
+		a.stats.ControlOut++
+		if to := a.paths.Find(p.remote.Addr()); to != nil {
+			to.Count.PacketsOut++
+		}
 		return Transmit{Local: p.local, Remote: p.remote, Data: append(buf[:0], p.bytes...)}, true
 	}
 	if a.state == Closed || a.state == CookieWait {
@@ -34,7 +38,7 @@ func (a *Association) PollTransmit(now time.Time, buf []byte, maxSegments int) (
 		}
 		return Transmit{}, false
 	}
-	a.stats.PacketsOut++
+	packets := uint64(1)
 	t := Transmit{Local: p.Local, Remote: p.Remote}
 	if size <= p.Size && (size*16 >= p.Size*gsoShare || a.nextFitsWhole()) {
 		for n := 1; n < maxSegments && cap(buf)-len(b) >= size; n++ {
@@ -42,13 +46,15 @@ func (a *Association) PollTransmit(now time.Time, buf []byte, maxSegments int) (
 			if !a.nextPacket(now, &b, p, size) {
 				break
 			}
-			a.stats.PacketsOut++
+			packets++
 			t.SegmentSize = size
 			if len(b)-before < size {
 				break
 			}
 		}
 	}
+	a.stats.PacketsOut += packets
+	p.Count.PacketsOut += packets
 	t.Data = b
 	return t, true
 }
@@ -140,6 +146,7 @@ func (a *Association) appendControl(b []byte, p *path.Path) []byte {
 			continue
 		}
 		b = append(b, c.bytes...)
+		a.stats.ControlOut++
 		a.out.recycle(c.bytes)
 	}
 	clear(a.out.chunks[len(kept):])

@@ -91,6 +91,15 @@ type Path struct {
 
 	// Full: the window, not the user, held data back since the last SACK.
 	Full bool
+
+	Count Counters
+}
+
+// Counters is what happened on a path, after RFC 3873 (sctpAssocRemAddrTable).
+type Counters struct {
+	PacketsIn, PacketsOut uint64
+	Retransmitted         uint64 // DATA chunks
+	T3Expirations         uint64
 }
 
 // Heartbeat is the state of path probing (RFC 9260 §8.3).

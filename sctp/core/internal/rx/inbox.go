@@ -55,6 +55,8 @@ type Inbox struct {
 	readable    int
 	woken       queue
 	pool        pool
+
+	arrived, reassembled uint64 // messages received whole; of these, in fragments
 }
 
 // stream is the receiving side of one stream.
@@ -123,6 +125,10 @@ func (x *Inbox) Tight() bool { return x.user > x.limit/2 || x.charged > x.most()
 // Held is the number of user bytes held.
 func (x *Inbox) Held() int { return x.user }
 
+// Arrived is the number of messages received whole so far, and of these those that
+// came in fragments.
+func (x *Inbox) Arrived() (all, reassembled uint64) { return x.arrived, x.reassembled }
+
 // Readable is the number of messages, or parts, that wait for a reader.
 func (x *Inbox) Readable() int { return x.readable }
 
@@ -163,6 +169,7 @@ func (x *Inbox) Insert(d *wire.Data, m *TSNMap) Verdict {
 	if x.frags.count > 0 && x.frags.surround(d.TSN) {
 		return Violation // a whole message in the middle of another
 	}
+	x.arrived++
 	msg := x.pool.message()
 	msg.info = Info{Stream: d.Stream, SSN: d.SSN, PPID: d.PPID, TSN: d.TSN, Unordered: d.Unordered}
 	msg.whole = true
@@ -319,7 +326,7 @@ func (x *Inbox) Trim() {
 // whole messages that can be read stay (RFC 9260 §5.2.4 action A). Who has read
 // the begin of a message that was not complete gets no more of it.
 func (x *Inbox) Restart() {
-	kept := Inbox{limit: x.limit, mean: x.mean, woken: x.woken}
+	kept := Inbox{limit: x.limit, mean: x.mean, woken: x.woken, arrived: x.arrived, reassembled: x.reassembled}
 	for m := x.first; m != nil; m = m.next {
 		if !m.whole {
 			continue

@@ -134,6 +134,8 @@ func (x *Inbox) fragment(d *wire.Data, m *TSNMap) Verdict {
 
 // finish turns a run that has both ends into a message.
 func (x *Inbox) finish(r *run, cum wire.TSN) Verdict {
+	x.arrived++
+	x.reassembled++
 	msg := r.open
 	if msg == nil {
 		msg = x.pool.message()
