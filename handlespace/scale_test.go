@@ -80,10 +80,7 @@ func TestManyPools(t *testing.T) {
 // the readers for half-made states.
 func TestConcurrentReadersAndWriters(t *testing.T) {
 	s := handlespace.New(handlespace.Options{})
-	types := []rserpool.PolicyType{
-		rserpool.RoundRobin, rserpool.WeightedRoundRobin, rserpool.Random,
-		rserpool.WeightedRandom, rserpool.Priority, rserpool.LeastUsed,
-	}
+	types := rserpool.PolicyTypes()
 	handle := func(i int) rserpool.PoolHandle { return rserpool.PoolHandle(types[i%len(types)].String()) }
 	const steps, idle = 400, 20
 	for i := range types {

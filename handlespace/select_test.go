@@ -23,14 +23,7 @@ func fill(t testing.TB, s *handlespace.Space, typ rserpool.PolicyType, values ..
 func withPolicy(id rserpool.PEID, typ rserpool.PolicyType, v uint32) rserpool.PoolElement {
 	pe := element(id, 1)
 	pe.Policy = rserpool.Policy{Type: typ}
-	switch typ {
-	case rserpool.WeightedRoundRobin, rserpool.WeightedRandom:
-		pe.Policy.Weight = v
-	case rserpool.Priority:
-		pe.Policy.Priority = v
-	case rserpool.LeastUsed:
-		pe.Policy.Load = v
-	}
+	pe.Policy.Weight, pe.Policy.Priority, pe.Policy.Load = v, v, v
 	return pe
 }
 
@@ -133,10 +126,7 @@ func TestNewSelectorExtendsThePolicies(t *testing.T) {
 // Steady state: a resolution into a slice with room, and the re-registration of an
 // element that has not changed.
 func TestSteadyStateDoesNotAllocate(t *testing.T) {
-	for _, typ := range []rserpool.PolicyType{
-		rserpool.RoundRobin, rserpool.WeightedRoundRobin, rserpool.Random,
-		rserpool.WeightedRandom, rserpool.Priority, rserpool.LeastUsed,
-	} {
+	for _, typ := range rserpool.PolicyTypes() {
 		s := handlespace.New(handlespace.Options{})
 		fill(t, s, typ, make([]uint32, 500)...)
 		for id := range rserpool.PEID(500) {

@@ -159,7 +159,7 @@ func TestInvalidRegistrationsAreRefused(t *testing.T) {
 		{"PE identifier 0", "p", func(pe *rserpool.PoolElement) { pe.ID = 0 }, handlespace.ErrPEID, rserpool.CauseInvalidValues},
 		{"no address", "p", func(pe *rserpool.PoolElement) { pe.User.Addrs = nil }, handlespace.ErrElement, rserpool.CauseInvalidValues},
 		{"reserved policy", "p", func(pe *rserpool.PoolElement) { pe.Policy.Type = 0x40000000 }, handlespace.ErrElement, rserpool.CauseInvalidValues},
-		{"unknown policy", "p", func(pe *rserpool.PoolElement) { pe.Policy.Type = 0xb0001001 }, policy.ErrUnsupported, rserpool.CauseRsplibUnsupportedPolicy},
+		{"unknown policy", "p", func(pe *rserpool.PoolElement) { pe.Policy.Type = 0xb0000077 }, policy.ErrUnsupported, rserpool.CauseRsplibUnsupportedPolicy},
 	} {
 		s := handlespace.New(handlespace.Options{MaxPoolHandle: rserpool.MaxPoolHandleRsplib})
 		pe := element(1, 10)

@@ -21,6 +21,7 @@ type pool struct {
 	items    map[rserpool.PEID]*policy.Item // what is in selector
 	strikes  map[rserpool.PEID]strike
 	used     time.Time
+	resolved time.Time // of the resolution in selector
 }
 
 // strike is what is held against an element that failed.
@@ -56,12 +57,15 @@ func (pu *PoolUser) forgetOldest() {
 }
 
 // update brings the selector in line with a resolution. Elements that stay keep their
-// place in the round.
+// place in the round. Their degradation (RFC 5356 §5.2.2) starts anew with each
+// answer of a registrar, which knows the selections of all users.
 func (p *pool) update(now time.Time, res *core.Resolution) {
 	if p.selector == nil || p.selector.Type() != usable(res.Policy.Type) {
 		p.selector = newSelector(res.Policy.Type)
 		clear(p.items)
 	}
+	news := !res.At.Equal(p.resolved)
+	p.resolved = res.At
 	seen := make(map[rserpool.PEID]bool, len(res.Elements))
 	for _, e := range res.Elements {
 		addrs := dialable(e.User)
@@ -76,7 +80,7 @@ func (p *pool) update(now time.Time, res *core.Resolution) {
 			it = &policy.Item{ID: e.ID, Policy: e.Policy}
 			p.items[e.ID] = it
 			p.selector.Insert(it)
-		case !it.Policy.Equal(e.Policy):
+		case news, !it.Policy.Equal(e.Policy):
 			p.selector.Update(it, e.Policy)
 		}
 		it.Value = e

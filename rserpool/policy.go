@@ -22,7 +22,9 @@ type Policy struct {
 	Priority        uint32 // larger is preferred
 	Load            uint32 // 0 idle to 0xffffffff fully used; see LoadOf
 	LoadDegradation uint32 // what one more request adds to Load, same scale
-	// Raw is the body behind the type number if Type is not Standard: kept so that
+	DPF             uint32 // distance penalty factor: part lost in each millisecond of Distance, same scale as Load
+	Distance        uint32 // one way to the element in milliseconds, filled in by registrars
+	// Raw is the body behind the type number if Type is not Known: kept so that
 	// a registrar can forward what it does not understand.
 	Raw []byte
 }
@@ -42,7 +44,7 @@ func LoadOf(fraction float64) uint32 {
 // Fraction is the inverse of LoadOf.
 func Fraction(load uint32) float64 { return float64(load) / 0xffffffff }
 
-// field is the value of one word of a standard policy's body.
+// field is the value of one word of a known policy's body.
 func (p *Policy) field(f policyField) *uint32 {
 	switch f {
 	case fieldWeight:
@@ -51,8 +53,12 @@ func (p *Policy) field(f policyField) *uint32 {
 		return &p.Priority
 	case fieldLoad:
 		return &p.Load
-	default:
+	case fieldLoadDegradation:
 		return &p.LoadDegradation
+	case fieldDPF:
+		return &p.DPF
+	default:
+		return &p.Distance
 	}
 }
 
@@ -62,7 +68,7 @@ func (p Policy) Validate() error {
 	switch {
 	case !p.Type.Valid():
 		return fmt.Errorf("rserpool: reserved policy type %s", p.Type)
-	case p.Type.Standard() && len(p.Raw) > 0:
+	case p.Type.Known() && len(p.Raw) > 0:
 		return fmt.Errorf("rserpool: raw body for policy %s", p.Type)
 	case len(p.Raw) > MaxPolicyBody:
 		return fmt.Errorf("rserpool: policy body of %d bytes, want at most %d", len(p.Raw), MaxPolicyBody)
@@ -74,13 +80,14 @@ func (p Policy) Validate() error {
 func (p Policy) AppendTo(b []byte) []byte {
 	b, start := tlv.Begin(b, uint16(ParamPolicy))
 	b = binary.BigEndian.AppendUint32(b, uint32(p.Type))
-	if info, ok := p.Type.info(); ok && !p.Type.Private() {
-		for _, f := range info.fields {
-			b = binary.BigEndian.AppendUint32(b, *p.field(f))
-		}
-		return tlv.End(b, start)
+	info := p.Type.info()
+	if info.raw {
+		return tlv.End(append(b, p.Raw...), start)
 	}
-	return tlv.End(append(b, p.Raw...), start)
+	for _, f := range info.fields {
+		b = binary.BigEndian.AppendUint32(b, *p.field(f))
+	}
+	return tlv.End(b, start)
 }
 
 // Equal reports whether p and o are the same on the wire: same type, same values
@@ -89,8 +96,8 @@ func (p Policy) Equal(o Policy) bool {
 	if p.Type != o.Type {
 		return false
 	}
-	info, _ := p.Type.info()
-	if !p.Type.Standard() {
+	info := p.Type.info()
+	if info.raw {
 		return bytes.Equal(p.Raw, o.Raw)
 	}
 	for _, f := range info.fields {
@@ -108,32 +115,36 @@ func (p Policy) Clone() Policy {
 }
 
 // String is the form ParsePolicy reads: "WeightedRoundRobin:3", "Priority:10",
-// "LeastUsedDegradation:0.25". A load other than 0 follows as " load=0.5", and
-// the body of a policy that is not standard as " raw=0000…".
+// "LeastUsedDegradation:0.25". A load or distance other than 0 follows as
+// " load=0.5" and " distance=50", and the body of a policy whose format is not known
+// as " raw=0000…".
 func (p Policy) String() string {
-	info, _ := p.Type.info()
+	info := p.Type.info()
 	s := p.Type.String()
-	if !p.Type.Standard() {
+	if info.raw {
 		if len(p.Raw) > 0 {
 			s += fmt.Sprintf(" raw=%x", p.Raw)
 		}
 		return s
 	}
-	load := ""
+	state := ""
 	for _, f := range info.fields {
-		v := *p.field(f)
-		switch f {
+		switch v := *p.field(f); f {
 		case fieldLoad:
 			if v != 0 {
-				load = " load=" + formatLoad(v)
+				state += " load=" + formatLoad(v)
 			}
-		case fieldLoadDegradation:
+		case fieldDistance:
+			if v != 0 {
+				state += " distance=" + strconv.FormatUint(uint64(v), 10)
+			}
+		case fieldLoadDegradation, fieldDPF:
 			s += ":" + formatLoad(v)
 		default:
 			s += ":" + strconv.FormatUint(uint64(v), 10)
 		}
 	}
-	return s + load
+	return s + state
 }
 
 // formatLoad is the shortest decimal fraction that LoadOf turns into v.
@@ -147,8 +158,8 @@ func formatLoad(v uint32) string {
 	return strconv.FormatFloat(Fraction(v), 'f', -1, 64)
 }
 
-// Policy reads a Pool Member Selection Policy parameter. A standard policy must
-// have exactly the body RFC 5356 gives it; of others the body is kept raw.
+// Policy reads a Pool Member Selection Policy parameter. A known policy must have
+// exactly the body that RFC 5356 or rsplib gives it; of others the body is kept raw.
 func (p *ParamReader) Policy() Policy {
 	var n ParamReader
 	t, ok := p.enter(&n, ParamPolicy)
@@ -156,7 +167,7 @@ func (p *ParamReader) Policy() Policy {
 		return Policy{}
 	}
 	pol := Policy{Type: PolicyType(n.r.U32())}
-	if info, _ := pol.Type.info(); pol.Type.Standard() {
+	if info := pol.Type.info(); !info.raw {
 		for _, f := range info.fields {
 			*pol.field(f) = n.r.U32()
 		}

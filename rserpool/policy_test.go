@@ -33,8 +33,39 @@ func TestPolicyBytesBothWays(t *testing.T) {
 		},
 		{"0008 000c 40000004 ffffffff", "RandomizedLeastUsed load=1", rserpool.Policy{Type: rserpool.RandomizedLeastUsed, Load: 0xffffffff}, true},
 		{
-			"0008 0010 b0001003 00000000 80000000", "PriorityLeastUsedDegradation raw=0000000080000000",
-			rserpool.Policy{Type: rserpool.RsplibPriorityLeastUsedDegradation, Raw: []byte{0, 0, 0, 0, 0x80, 0, 0, 0}}, false,
+			"0008 0010 b0001001 00000000 80000000", "RandomizedPriorityLeastUsed:0.5",
+			rserpool.Policy{Type: rserpool.RsplibRandomizedPriorityLeastUsed, LoadDegradation: 0x80000000}, true,
+		},
+		{
+			"0008 0010 b0001002 ffffffff 00000000", "RandomizedLeastUsedDegradation:0 load=1",
+			rserpool.Policy{Type: rserpool.RsplibRandomizedLeastUsedDegradation, Load: 0xffffffff}, true,
+		},
+		{
+			"0008 0010 b0001003 40000000 80000000", "PriorityLeastUsedDegradation:0.5 load=0.25",
+			rserpool.Policy{Type: rserpool.RsplibPriorityLeastUsedDegradation, Load: 0x40000000, LoadDegradation: 0x80000000}, true,
+		},
+		{
+			"0008 0010 b0001004 00000000 00000000", "RandomizedPriorityLeastUsedDegradation:0",
+			rserpool.Policy{Type: rserpool.RsplibRandomizedPriorityLeastUsedDegradation}, true,
+		},
+		{
+			"0008 0014 b0002001 00000007 00068db9 00000032", "WeightedRandomDPF:7:0.0001 distance=50",
+			rserpool.Policy{Type: rserpool.RsplibWeightedRandomDPF, Weight: 7, DPF: 0x68db9, Distance: 50}, false,
+		},
+		{
+			"0008 0014 b0002002 80000000 40000000 00000000", "LeastUsedDPF:0.25 load=0.5",
+			rserpool.Policy{Type: rserpool.RsplibLeastUsedDPF, Load: 0x80000000, DPF: 0x40000000}, true,
+		},
+		{
+			"0008 0018 b0002003 80000000 40000000 ffffffff 000000c8", "LeastUsedDegradationDPF:0.25:1 load=0.5 distance=200",
+			rserpool.Policy{
+				Type: rserpool.RsplibLeastUsedDegradationDPF, Load: 0x80000000, LoadDegradation: 0x40000000,
+				DPF: 0xffffffff, Distance: 200,
+			}, true,
+		},
+		{
+			"0008 000c b0002004 01020304", "PriorityLeastUsedDPF raw=01020304",
+			rserpool.Policy{Type: rserpool.RsplibPriorityLeastUsedDPF, Raw: []byte{1, 2, 3, 4}}, false,
 		},
 		{
 			"0008 000b 80000007 616263 00", "0x80000007 raw=616263",
@@ -69,6 +100,8 @@ func TestPolicyInvalidValues(t *testing.T) {
 		"WRR without weight":    unhex(t, "0008 0008 00000002"),
 		"WRR with half weight":  unhex(t, "0008 000a 00000002 0001 0000"),
 		"LUD without deg":       unhex(t, "0008 000c 40000002 00000000"),
+		"PLUD without deg":      unhex(t, "0008 000c b0001003 00000000"),
+		"LU-DPF of rsplib, cut": unhex(t, "0008 0010 b0002002 00000000 00000000"),
 		"unknown, body too big": big,
 	} {
 		p := rserpool.NewParamReader(b)
@@ -81,6 +114,7 @@ func TestPolicyInvalidValues(t *testing.T) {
 func TestPolicyValidate(t *testing.T) {
 	for name, p := range map[string]rserpool.Policy{
 		"zero value":            {},
+		"raw body for PLUD":     {Type: rserpool.RsplibPriorityLeastUsedDegradation, Raw: make([]byte, 8)},
 		"reserved":              {Type: 0x40000000},
 		"raw body for RR":       {Type: rserpool.RoundRobin, Raw: []byte{1}},
 		"raw body too long":     {Type: 0x80000001, Raw: make([]byte, rserpool.MaxPolicyBody+1)},
@@ -106,14 +140,15 @@ func TestParsePolicyForms(t *testing.T) {
 		"PLU:0.5 load=1":        {Type: rserpool.PriorityLeastUsed, LoadDegradation: 0x80000000, Load: 0xffffffff},
 		"RandomizedLeastUsed":   {Type: rserpool.RandomizedLeastUsed},
 		"0x2:5":                 {Type: rserpool.WeightedRoundRobin, Weight: 5},
-		"WeightedRandomDPF:3:1": {Type: rserpool.RsplibWeightedRandomDPF, Raw: unhex(t, "00000003 ffffffff 00000000")},
-		"LeastUsedDPF:0.5":      {Type: rserpool.RsplibLeastUsedDPF, Raw: unhex(t, "00000000 80000000 00000000")},
-		"LeastUsedDegradationDPF:1:0.5": {
-			Type: rserpool.RsplibLeastUsedDegradationDPF,
-			Raw:  unhex(t, "00000000 ffffffff 80000000 00000000"),
+		"WeightedRandomDPF:3:1": {Type: rserpool.RsplibWeightedRandomDPF, Weight: 3, DPF: 0xffffffff},
+		"wrand-dpf":             {Type: rserpool.RsplibWeightedRandomDPF, Weight: 1},
+		"LeastUsedDPF:0.5":      {Type: rserpool.RsplibLeastUsedDPF, DPF: 0x80000000},
+		"LUD-DPF:1:0.5 distance=0x32 load=1": {
+			Type: rserpool.RsplibLeastUsedDegradationDPF, LoadDegradation: 0xffffffff, DPF: 0x80000000, Distance: 50, Load: 0xffffffff,
 		},
-		"PriorityLeastUsedDegradation:0.5": {Type: rserpool.RsplibPriorityLeastUsedDegradation, Raw: unhex(t, "00000000 80000000")},
-		"RandomizedPriorityLeastUsed":      {Type: rserpool.RsplibRandomizedPriorityLeastUsed, Raw: make([]byte, 8)},
+		"PriorityLeastUsedDegradation:0.5": {Type: rserpool.RsplibPriorityLeastUsedDegradation, LoadDegradation: 0x80000000},
+		"RandomizedPriorityLeastUsed":      {Type: rserpool.RsplibRandomizedPriorityLeastUsed},
+		"PriorityLeastUsedDPF":             {Type: rserpool.RsplibPriorityLeastUsedDPF},
 		"0x80000007":                       {Type: 0x80000007},
 	} {
 		got, err := rserpool.ParsePolicy(text)
@@ -128,6 +163,8 @@ func TestParsePolicyForms(t *testing.T) {
 		"WeightedRoundRobin:4294967296", "Priority:1:2", "LeastUsed:0.5", "LeastUsedDegradation:1.1",
 		"LeastUsedDegradation:-0.1", "LeastUsedDegradation:NaN", "RoundRobin load=0.5", "LeastUsed load=2",
 		"LeastUsed load", "RoundRobin raw=00", "0x80000007 raw=0", "0x80000007:1", "LeastUsed really",
+		"LeastUsed distance=5", "WeightedRandomDPF load=0", "LeastUsedDPF distance=4294967296", "LeastUsedDPF distance=-1",
+		"PLUD raw=0000000000000000", "PriorityLeastUsedDPF:1", "WeightedRandomDPF:1:2",
 	} {
 		_, err := rserpool.ParsePolicy(text)
 		require.Error(t, err, text)
@@ -147,12 +184,34 @@ func TestPolicyEqualComparesOnlyWhatCounts(t *testing.T) {
 	require.False(t, raw.Equal(clone), "a clone shares no memory")
 }
 
+// Which values count is part of a type, and no two types share a name.
+func TestPolicyTypes(t *testing.T) {
+	names := map[string]bool{}
+	for i, typ := range rserpool.PolicyTypes() {
+		require.Equal(t, i < 9, typ.Standard(), typ)
+		require.True(t, typ.Known())
+		p := rserpool.Policy{Type: typ, Weight: 1, Priority: 2, Load: 3, LoadDegradation: 4, DPF: 5, Distance: 6}
+		without := p
+		without.Load = 0
+		require.Equal(t, typ.HasLoad(), !p.Equal(without), typ)
+		without = p
+		without.Distance = 0
+		require.Equal(t, typ.HasDistance(), !p.Equal(without), typ)
+		require.False(t, names[typ.String()])
+		names[typ.String()] = true
+	}
+	require.Len(t, names, 16)
+}
+
 func TestPolicyTypeBits(t *testing.T) {
 	require.True(t, rserpool.LeastUsed.Standard())
 	require.False(t, rserpool.LeastUsed.Private())
 	require.True(t, rserpool.RsplibLeastUsedDPF.Private())
 	require.False(t, rserpool.RsplibLeastUsedDPF.Standard())
 	require.False(t, rserpool.PolicyType(6).Standard(), "reserved by IETF")
+	require.True(t, rserpool.RsplibLeastUsedDPF.Known())
+	require.False(t, rserpool.RsplibPriorityLeastUsedDPF.Known(), "a name without a format")
+	require.False(t, rserpool.PolicyType(0xb0000077).Known())
 	require.True(t, rserpool.PolicyType(6).Valid(), "reserved, but may come one day")
 	require.False(t, rserpool.PolicyType(0).Valid())
 }

@@ -1,8 +1,8 @@
 package rserpool
 
 import (
-	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -15,74 +15,66 @@ import (
 // "LeastUsedDegradation:0.25". Weights and priorities are whole numbers,
 // degradations and rsplib's distance penalty factors are fractions of 0 to 1.
 // Constants left out are 1 for a weight and 0 for the rest. " load=0.5" may
-// follow a policy with a load; it is 0 otherwise.
+// follow a policy with a load and " distance=50" one with a distance; they are 0
+// otherwise.
 //
-// A policy of a type that is not standard is given by its name or number and
-// " raw=" with its body in hex; for rsplib's private ones the constants will do.
+// A policy whose format is not known is given by its name or number and " raw="
+// with its body in hex.
 func ParsePolicy(s string) (Policy, error) {
-	spec, extra, _ := strings.Cut(strings.TrimSpace(s), " ")
-	args := strings.Split(spec, ":")
-	info, err := parsePolicyType(args[0])
+	words := strings.Fields(s)
+	if len(words) == 0 {
+		return Policy{}, errors.New("rserpool: no policy")
+	}
+	args := strings.Split(words[0], ":")
+	t, err := parsePolicyType(args[0])
 	if err != nil {
 		return Policy{}, err
 	}
-	p := Policy{Type: info.typ}
-	words, err := parsePolicyWords(info, args[1:])
-	if err != nil {
-		return Policy{}, err
+	p := Policy{Type: t}
+	if err := p.parseConstants(args[1:]); err != nil {
+		return Policy{}, fmt.Errorf("rserpool: policy %s: %w", t, err)
 	}
-	if p.Type.Standard() {
-		for i, f := range info.fields {
-			*p.field(f) = words[i]
+	for _, w := range words[1:] {
+		if err := p.parseState(w); err != nil {
+			return Policy{}, fmt.Errorf("rserpool: policy %s: %w", t, err)
 		}
-	} else {
-		for _, w := range words {
-			p.Raw = binary.BigEndian.AppendUint32(p.Raw, w)
-		}
-	}
-	if err := p.parseExtra(info, strings.TrimSpace(extra)); err != nil {
-		return Policy{}, err
 	}
 	return p, p.Validate()
 }
 
-// parsePolicyType finds the policy by name, abbreviation or hex number.
-func parsePolicyType(name string) (policyInfo, error) {
-	for _, p := range policies {
-		if strings.EqualFold(name, p.name) || p.short != "" && strings.EqualFold(name, p.short) {
-			return p, nil
+// parsePolicyType finds the policy by name, abbreviation or number.
+func parsePolicyType(name string) (PolicyType, error) {
+	for i := range policies {
+		if p := &policies[i]; strings.EqualFold(name, p.name) || p.short != "" && strings.EqualFold(name, p.short) {
+			return p.typ, nil
 		}
 	}
 	if n, err := strconv.ParseUint(name, 0, 32); err == nil && PolicyType(n).Valid() {
-		if p, ok := PolicyType(n).info(); ok {
-			return p, nil
-		}
-		return policyInfo{typ: PolicyType(n)}, nil
+		return PolicyType(n), nil
 	}
-	return policyInfo{}, fmt.Errorf("rserpool: unknown policy %q", name)
+	return 0, fmt.Errorf("rserpool: unknown policy %q", name)
 }
 
-// parsePolicyWords turns the constants behind the name into the body's words.
-// Load and distance are state, not constants: they are not among the arguments.
-func parsePolicyWords(info policyInfo, args []string) ([]uint32, error) {
-	words := make([]uint32, len(info.fields))
-	for i, f := range info.fields {
+// parseConstants reads what stands behind colons. Load and distance are state, not
+// constants: they are not among them.
+func (p *Policy) parseConstants(args []string) error {
+	for _, f := range p.Type.info().fields {
 		if f == fieldWeight {
-			words[i] = 1
+			p.Weight = 1
 		}
 		if f == fieldLoad || f == fieldDistance || len(args) == 0 {
 			continue
 		}
 		v, err := parseConstant(f, args[0])
 		if err != nil {
-			return nil, fmt.Errorf("rserpool: policy %s: %w", info.typ, err)
+			return err
 		}
-		words[i], args = v, args[1:]
+		*p.field(f), args = v, args[1:]
 	}
 	if len(args) > 0 {
-		return nil, fmt.Errorf("rserpool: policy %s: too many constants", info.typ)
+		return errors.New("too many constants")
 	}
-	return words, nil
+	return nil
 }
 
 func parseConstant(f policyField, s string) (uint32, error) {
@@ -101,21 +93,22 @@ func parseFraction(s string) (uint32, error) {
 	return LoadOf(v), err
 }
 
-// parseExtra reads what may follow the constants: "load=0.5" or "raw=00…".
-func (p *Policy) parseExtra(info policyInfo, s string) error {
+// parseState reads one word of what may follow the constants: "load=0.5",
+// "distance=50" or "raw=00…".
+func (p *Policy) parseState(s string) error {
 	key, value, _ := strings.Cut(s, "=")
 	var err error
 	switch {
-	case s == "":
-	case key == "load" && p.Type.Standard() && p.Type.Adaptive():
+	case key == "load" && p.Type.HasLoad():
 		p.Load, err = parseFraction(value)
-	case key == "raw" && !p.Type.Standard():
+	case key == "distance" && p.Type.HasDistance():
+		var n uint64
+		n, err = strconv.ParseUint(value, 0, 32)
+		p.Distance = uint32(n)
+	case key == "raw" && !p.Type.Known():
 		p.Raw, err = hex.DecodeString(value)
 	default:
 		err = fmt.Errorf("cannot have %q", s)
 	}
-	if err != nil {
-		return fmt.Errorf("rserpool: policy %s: %w", info.typ, err)
-	}
-	return nil
+	return err
 }

@@ -1,6 +1,9 @@
 package rserpool
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // PolicyType is a pool member selection policy's number (RFC 5356 §7.1):
 //
@@ -38,19 +41,34 @@ const (
 	RandomizedLeastUsed PolicyType = 0x40000004
 )
 
-// Policies private to rsplib (X bit set, not assigned by IANA). This package
-// names them and keeps their bodies in Policy.Raw, so that registrars can hand
-// them on; it does not interpret them.
+// Policies private to rsplib (X bit set, not assigned by IANA). They combine those
+// of RFC 5356; n counts the selections as with LeastUsedDegradation. The ones with
+// a distance penalty factor (DPF) prefer elements that are near: their bodies have
+// the Distance to the element in milliseconds, which the registrars fill in, not
+// the element (draft-dreibholz-rserpool-delay).
 const (
-	RsplibRandomizedPriorityLeastUsed            PolicyType = 0xb0001001
-	RsplibRandomizedLeastUsedDegradation         PolicyType = 0xb0001002
-	RsplibPriorityLeastUsedDegradation           PolicyType = 0xb0001003
+	// RsplibRandomizedPriorityLeastUsed is RandomizedLeastUsed by Load + LoadDegradation.
+	RsplibRandomizedPriorityLeastUsed PolicyType = 0xb0001001
+	// RsplibRandomizedLeastUsedDegradation is RandomizedLeastUsed by
+	// Load + n·LoadDegradation.
+	RsplibRandomizedLeastUsedDegradation PolicyType = 0xb0001002
+	// RsplibPriorityLeastUsedDegradation is LeastUsed by Load + (n+1)·LoadDegradation.
+	RsplibPriorityLeastUsedDegradation PolicyType = 0xb0001003
+	// RsplibRandomizedPriorityLeastUsedDegradation is RandomizedLeastUsed by
+	// Load + (n+1)·LoadDegradation.
 	RsplibRandomizedPriorityLeastUsedDegradation PolicyType = 0xb0001004
-	RsplibWeightedRandomDPF                      PolicyType = 0xb0002001
-	RsplibLeastUsedDPF                           PolicyType = 0xb0002002
-	RsplibLeastUsedDegradationDPF                PolicyType = 0xb0002003
-	RsplibPriorityLeastUsedDPF                   PolicyType = 0xb0002004
-	RsplibPriorityLeastUsedDegradationDPF        PolicyType = 0xb0002005
+	// RsplibWeightedRandomDPF is WeightedRandom with weights
+	// Weight·(1 - DPF·Distance), at least 1.
+	RsplibWeightedRandomDPF PolicyType = 0xb0002001
+	// RsplibLeastUsedDPF is LeastUsed by Load + DPF·Distance.
+	RsplibLeastUsedDPF PolicyType = 0xb0002002
+	// RsplibLeastUsedDegradationDPF is LeastUsed by
+	// Load + n·LoadDegradation + DPF·Distance.
+	RsplibLeastUsedDegradationDPF PolicyType = 0xb0002003
+	// RsplibPriorityLeastUsedDPF has a name and no format: rsplib cannot send it.
+	RsplibPriorityLeastUsedDPF PolicyType = 0xb0002004
+	// RsplibPriorityLeastUsedDegradationDPF likewise.
+	RsplibPriorityLeastUsedDegradationDPF PolicyType = 0xb0002005
 )
 
 // A policyField is one 32-bit word of a policy's body.
@@ -61,62 +79,92 @@ const (
 	fieldPriority
 	fieldLoad
 	fieldLoadDegradation
-	fieldDPF      // distance penalty factor, rsplib only
-	fieldDistance // set by registrars, rsplib only
+	fieldDPF      // rsplib only
+	fieldDistance // rsplib only
 )
 
 // policyInfo describes one policy: its names and the words of its body.
 type policyInfo struct {
 	typ    PolicyType
 	name   string // rsplib's and the canonical name
-	short  string // RFC 5356's abbreviation, "" if none
+	short  string // RFC 5356's abbreviation or its like, "" if none
 	fields []policyField
+	raw    bool // the body has no known format
 }
 
-var policies = []policyInfo{
-	{RoundRobin, "RoundRobin", "RR", nil},
-	{WeightedRoundRobin, "WeightedRoundRobin", "WRR", []policyField{fieldWeight}},
-	{Random, "Random", "RAND", nil},
-	{WeightedRandom, "WeightedRandom", "WRAND", []policyField{fieldWeight}},
-	{Priority, "Priority", "PRIO", []policyField{fieldPriority}},
-	{LeastUsed, "LeastUsed", "LU", []policyField{fieldLoad}},
-	{LeastUsedDegradation, "LeastUsedDegradation", "LUD", []policyField{fieldLoad, fieldLoadDegradation}},
-	{PriorityLeastUsed, "PriorityLeastUsed", "PLU", []policyField{fieldLoad, fieldLoadDegradation}},
-	{RandomizedLeastUsed, "RandomizedLeastUsed", "RLU", []policyField{fieldLoad}},
-	{RsplibRandomizedPriorityLeastUsed, "RandomizedPriorityLeastUsed", "", []policyField{fieldLoad, fieldLoadDegradation}},
-	{RsplibRandomizedLeastUsedDegradation, "RandomizedLeastUsedDegradation", "", []policyField{fieldLoad, fieldLoadDegradation}},
-	{RsplibPriorityLeastUsedDegradation, "PriorityLeastUsedDegradation", "", []policyField{fieldLoad, fieldLoadDegradation}},
-	{RsplibRandomizedPriorityLeastUsedDegradation, "RandomizedPriorityLeastUsedDegradation", "", []policyField{fieldLoad, fieldLoadDegradation}},
-	{RsplibWeightedRandomDPF, "WeightedRandomDPF", "", []policyField{fieldWeight, fieldDPF, fieldDistance}},
-	{RsplibLeastUsedDPF, "LeastUsedDPF", "", []policyField{fieldLoad, fieldDPF, fieldDistance}},
-	{RsplibLeastUsedDegradationDPF, "LeastUsedDegradationDPF", "", []policyField{fieldLoad, fieldLoadDegradation, fieldDPF, fieldDistance}},
-	{RsplibPriorityLeastUsedDPF, "PriorityLeastUsedDPF", "", nil},
-	{RsplibPriorityLeastUsedDegradationDPF, "PriorityLeastUsedDegradationDPF", "", nil},
+// has reports whether f is among the words of the body.
+func (i *policyInfo) has(f policyField) bool { return slices.Contains(i.fields, f) }
+
+var policies = [...]policyInfo{
+	{typ: RoundRobin, name: "RoundRobin", short: "RR"},
+	{typ: WeightedRoundRobin, name: "WeightedRoundRobin", short: "WRR", fields: []policyField{fieldWeight}},
+	{typ: Random, name: "Random", short: "RAND"},
+	{typ: WeightedRandom, name: "WeightedRandom", short: "WRAND", fields: []policyField{fieldWeight}},
+	{typ: Priority, name: "Priority", short: "PRIO", fields: []policyField{fieldPriority}},
+	{typ: LeastUsed, name: "LeastUsed", short: "LU", fields: []policyField{fieldLoad}},
+	{typ: LeastUsedDegradation, name: "LeastUsedDegradation", short: "LUD", fields: loadFields},
+	{typ: PriorityLeastUsed, name: "PriorityLeastUsed", short: "PLU", fields: loadFields},
+	{typ: RandomizedLeastUsed, name: "RandomizedLeastUsed", short: "RLU", fields: []policyField{fieldLoad}},
+	{typ: RsplibRandomizedPriorityLeastUsed, name: "RandomizedPriorityLeastUsed", short: "RPLU", fields: loadFields},
+	{typ: RsplibRandomizedLeastUsedDegradation, name: "RandomizedLeastUsedDegradation", short: "RLUD", fields: loadFields},
+	{typ: RsplibPriorityLeastUsedDegradation, name: "PriorityLeastUsedDegradation", short: "PLUD", fields: loadFields},
+	{typ: RsplibRandomizedPriorityLeastUsedDegradation, name: "RandomizedPriorityLeastUsedDegradation", short: "RPLUD", fields: loadFields},
+	{typ: RsplibWeightedRandomDPF, name: "WeightedRandomDPF", short: "WRAND-DPF", fields: []policyField{fieldWeight, fieldDPF, fieldDistance}},
+	{typ: RsplibLeastUsedDPF, name: "LeastUsedDPF", short: "LU-DPF", fields: []policyField{fieldLoad, fieldDPF, fieldDistance}},
+	{
+		typ: RsplibLeastUsedDegradationDPF, name: "LeastUsedDegradationDPF", short: "LUD-DPF",
+		fields: []policyField{fieldLoad, fieldLoadDegradation, fieldDPF, fieldDistance},
+	},
+	{typ: RsplibPriorityLeastUsedDPF, name: "PriorityLeastUsedDPF", raw: true},
+	{typ: RsplibPriorityLeastUsedDegradationDPF, name: "PriorityLeastUsedDegradationDPF", raw: true},
 }
 
-// info is the description of t; ok is false for a type without a name.
-func (t PolicyType) info() (policyInfo, bool) {
-	for _, p := range policies {
-		if p.typ == t {
-			return p, true
+var loadFields = []policyField{fieldLoad, fieldLoadDegradation}
+
+// opaque describes a type without a name.
+var opaque = policyInfo{raw: true}
+
+// info is the description of t.
+func (t PolicyType) info() *policyInfo {
+	for i := range policies {
+		if policies[i].typ == t {
+			return &policies[i]
 		}
 	}
-	return policyInfo{}, false
+	return &opaque
+}
+
+// PolicyTypes lists the policies whose format is known, those of RFC 5356 first.
+func PolicyTypes() []PolicyType {
+	var types []PolicyType
+	for i := range policies {
+		if !policies[i].raw {
+			types = append(types, policies[i].typ)
+		}
+	}
+	return types
 }
 
 // Adaptive reports whether the policy uses state that the elements report at run
-// time, such as their load: the A bit (RFC 5356 §7.1).
-func (t PolicyType) Adaptive() bool { return t&0x40000000 != 0 }
+// time, such as their load: the A bit (RFC 5356 §7.1), which rsplib's numbers lack.
+func (t PolicyType) Adaptive() bool { return t&0x40000000 != 0 || t.HasLoad() }
 
 // Private reports whether the number is outside the standards: the X bit.
 func (t PolicyType) Private() bool { return t&0x80000000 != 0 }
 
-// Standard reports whether RFC 5356 defines t. Policies of other types keep their
-// body in Policy.Raw.
-func (t PolicyType) Standard() bool {
-	_, ok := t.info()
-	return ok && !t.Private()
-}
+// Standard reports whether RFC 5356 defines t.
+func (t PolicyType) Standard() bool { return t.Known() && !t.Private() }
+
+// Known reports whether the format of t's body is known: t is Standard or one of
+// those of rsplib that have a format. Policies of other types keep their body in
+// Policy.Raw.
+func (t PolicyType) Known() bool { return !t.info().raw }
+
+// HasLoad reports whether Policy.Load counts for t.
+func (t PolicyType) HasLoad() bool { return t.info().has(fieldLoad) }
+
+// HasDistance reports whether Policy.Distance counts for t.
+func (t PolicyType) HasDistance() bool { return t.info().has(fieldDistance) }
 
 // Valid reports whether t may stand on the wire: 0 and 0x40000000 are reserved as
 // invalid (RFC 5356 §7.1).
@@ -124,8 +172,8 @@ func (t PolicyType) Valid() bool { return t != 0 && t != 0x40000000 }
 
 // String is the canonical name, which is rsplib's too, or the number in hex.
 func (t PolicyType) String() string {
-	if p, ok := t.info(); ok {
-		return p.name
+	if i := t.info(); i.name != "" {
+		return i.name
 	}
 	return fmt.Sprintf("0x%08x", uint32(t))
 }

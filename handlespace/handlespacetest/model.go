@@ -28,6 +28,7 @@ type modelPool struct {
 type modelElement struct {
 	handlespace.Element
 	turn   int // when it last had its turn or was added
+	taken  int // how often it was selected since it registered
 	timer  int // when its expiry was set
 	marked bool
 }
@@ -57,7 +58,7 @@ func (m *model) refusal(h rserpool.PoolHandle, pe rserpool.PoolElement) error {
 	if len(pe.AppendTo(nil)) > maxElementBytes {
 		return handlespace.ErrLimit
 	}
-	if p == nil && pe.Policy.Type == rserpool.LeastUsedDegradation {
+	if p == nil && pe.Policy.Type == unsupported {
 		return handlespace.ErrPolicyUnsupported
 	}
 	return nil
@@ -84,7 +85,7 @@ func (m *model) register(now time.Time, h rserpool.PoolHandle, pe rserpool.PoolE
 			c.Kind = handlespace.Refreshed
 		}
 	}
-	e.PoolElement, e.Updated, e.marked = pe.Clone(), now, false
+	e.PoolElement, e.Updated, e.marked, e.taken = pe.Clone(), now, false, 0
 	c.New = e.Element
 	return c
 }
@@ -136,34 +137,58 @@ func (m *model) owned(home rserpool.RegistrarID) []*modelElement {
 	return m.where(func(e *modelElement) bool { return e.Home == home })
 }
 
+// rank is what the elements of a pool are ordered by, the smallest first; false if
+// the policy has no plain order. Values are so small that nothing overflows.
+func (e *modelElement) rank() (int64, bool) {
+	p := &e.Policy
+	load, deg, taken := int64(p.Load), int64(p.LoadDegradation), int64(e.taken)
+	penalty := int64(p.DPF) * int64(p.Distance)
+	switch p.Type {
+	case rserpool.RoundRobin:
+		return 0, true
+	case rserpool.Priority:
+		return -int64(p.Priority), true
+	case rserpool.LeastUsed:
+		return load, true
+	case rserpool.LeastUsedDegradation:
+		return load + taken*deg, true
+	case rserpool.PriorityLeastUsed:
+		return load + deg, true
+	case rserpool.RsplibPriorityLeastUsedDegradation:
+		return load + deg + taken*deg, true
+	case rserpool.RsplibLeastUsedDPF:
+		return load + penalty, true
+	case rserpool.RsplibLeastUsedDegradationDPF:
+		return load + taken*deg + penalty, true
+	}
+	return 0, false
+}
+
 // inTurn returns the elements of a pool in the order of its policy; false if that
 // is not a policy with a plain order.
 func (p *modelPool) inTurn() ([]*modelElement, bool) {
-	var key func(*modelElement) int64
-	switch p.policy {
-	case rserpool.RoundRobin:
-		key = func(*modelElement) int64 { return 0 }
-	case rserpool.Priority:
-		key = func(e *modelElement) int64 { return -int64(e.Policy.Priority) }
-	case rserpool.LeastUsed:
-		key = func(e *modelElement) int64 { return int64(e.Policy.Load) }
-	default:
-		return nil, false
-	}
 	es := make([]*modelElement, 0, len(p.elements))
 	for _, e := range p.elements {
+		if _, ok := e.rank(); !ok {
+			return nil, false
+		}
 		es = append(es, e)
 	}
 	slices.SortFunc(es, func(a, b *modelElement) int {
-		return cmp.Or(cmp.Compare(key(a), key(b)), cmp.Compare(a.turn, b.turn))
+		x, _ := a.rank()
+		y, _ := b.rank()
+		return cmp.Or(cmp.Compare(x, y), cmp.Compare(a.turn, b.turn))
 	})
 	return es, true
 }
 
 // selectable reports whether the policy may ever select e.
 func (p *modelPool) selectable(e *modelElement) bool {
-	weighted := p.policy == rserpool.WeightedRoundRobin || p.policy == rserpool.WeightedRandom
-	return !weighted || e.Policy.Weight > 0
+	switch p.policy {
+	case rserpool.WeightedRoundRobin, rserpool.WeightedRandom, rserpool.RsplibWeightedRandomDPF:
+		return e.Policy.Weight > 0
+	}
+	return true
 }
 
 // checksum is RFC 5353 §3.6.2 to the letter: the blocks of home's elements, and

@@ -12,11 +12,19 @@ import (
 	"github.com/rserpool/rserpool/rserpool"
 )
 
-// policies are the policies of new elements; a pool mostly gets always the same
-// one, which depends on its handle.
-var policies = []rserpool.PolicyType{
-	rserpool.RoundRobin, rserpool.WeightedRoundRobin, rserpool.Random, rserpool.WeightedRandom,
-	rserpool.Priority, rserpool.LeastUsed, rserpool.LeastUsedDegradation,
+// policies are the policies of new elements.
+var policies = append(rserpool.PolicyTypes(), unsupported)
+
+// unsupported is a policy that there is no selector for.
+const unsupported rserpool.PolicyType = 0xb0000077
+
+// policyOf is the policy of most elements of a pool: that of the pool if there is
+// one, so that all policies meet all handles in the course of a program.
+func (r *runner) policyOf(h rserpool.PoolHandle) rserpool.PolicyType {
+	if p := r.model.pools[h]; p != nil {
+		return p.policy
+	}
+	return policies[(len(h)+r.model.seq)%len(policies)]
 }
 
 // element builds an element out of the next bytes of the program.
@@ -25,7 +33,7 @@ func (r *runner) element(h rserpool.PoolHandle) rserpool.PoolElement {
 	v := r.next()
 	pe.Life = uint32(v & 1)
 	value := uint32(v >> 1 & 3)
-	pe.Policy = rserpool.Policy{Type: policies[len(h)%len(policies)]}
+	pe.Policy = rserpool.Policy{Type: r.policyOf(h)}
 	odd := r.next() // most elements of a pool agree; here are the ways in which they do not
 	if odd >= 0xf0 {
 		pe.Policy.Type = policies[int(odd)%len(policies)]
@@ -33,14 +41,9 @@ func (r *runner) element(h rserpool.PoolHandle) rserpool.PoolElement {
 	if odd&0x40 != 0 {
 		value *= math.MaxUint32 / 3
 	}
-	switch pe.Policy.Type {
-	case rserpool.WeightedRoundRobin, rserpool.WeightedRandom:
-		pe.Policy.Weight = value
-	case rserpool.Priority:
-		pe.Policy.Priority = value
-	case rserpool.LeastUsed, rserpool.LeastUsedDegradation:
-		pe.Policy.Load = value
-	}
+	pe.Policy.Weight, pe.Policy.Priority, pe.Policy.Load = value, value, value
+	pe.Policy.LoadDegradation = uint32(v >> 4 & 3)
+	pe.Policy.DPF, pe.Policy.Distance = uint32(v>>5&1), uint32(v>>6)
 	pe.User = rserpool.Transport{
 		Protocol: rserpool.ProtoSCTP,
 		Port:     7,
@@ -149,9 +152,11 @@ func (r *runner) selectOrdered(es []*modelElement, got []rserpool.PoolElement, n
 			return differ(fmt.Sprintf("selected element %d", i), got[i], e.PoolElement)
 		}
 	}
-	if len(es) > 0 {
-		r.model.seq++
-		es[0].turn = r.model.seq
+	for i, e := range es {
+		if e.taken++; i == 0 {
+			r.model.seq++
+			e.turn = r.model.seq
+		}
 	}
 	return nil
 }

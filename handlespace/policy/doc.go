@@ -9,15 +9,10 @@
 //	failed := func(id rserpool.PEID) bool { return id == lastTried }
 //	picked := sel.AppendSelect(nil, 1, failed)
 //
-// Implemented are RoundRobin, WeightedRoundRobin, Random, WeightedRandom, Priority
-// and LeastUsed. New refuses others with ErrUnsupported. One more policy is a few
+// Implemented are all policies of RFC 5356 and those private ones of rsplib that
+// have a format. New refuses others with ErrUnsupported. One more policy is a few
 // lines: nearly all rank the elements by a number (NewSorted) or draw lots
 // (NewWeighted), and Item.Taken counts what the policies with degradation need.
-// Priority Least Used (RFC 5356 §5.3), for example, is
-//
-//	policy.NewSorted(t, policy.Order{Key: func(p rserpool.Policy, _ uint32) uint64 {
-//		return uint64(p.Load) + uint64(p.LoadDegradation)
-//	}}, options)
 //
 // # Order
 //
@@ -32,5 +27,13 @@
 // # Zero
 //
 // RFC 5356 §3.2 calls an element of weight 0 "not capable of providing any
-// service": WeightedRoundRobin and WeightedRandom never select it.
+// service": WeightedRoundRobin and WeightedRandom never select it. An element whose
+// load is 100 % is full and not incapable: it comes last.
+//
+// # Degradation
+//
+// RFC 5356 §5.2.2 counts each time that an element is returned, whether it was the
+// first of a selection or not, and starts anew with each registration. rsplib adds
+// the degradation when the element registers and twice for each selection; here
+// it is added once.
 package policy

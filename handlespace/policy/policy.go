@@ -120,7 +120,20 @@ var constructors = map[rserpool.PolicyType]func(rserpool.PolicyType, Options) Se
 	rserpool.Random:             newShuffle,
 	rserpool.WeightedRandom:     newWeightedRandom,
 	rserpool.Priority:           newPriority,
-	rserpool.LeastUsed:          newLeastUsed,
+
+	rserpool.LeastUsed:            newLeastUsed,
+	rserpool.LeastUsedDegradation: newLeastUsedDegradation,
+	rserpool.PriorityLeastUsed:    newPriorityLeastUsed,
+	rserpool.RandomizedLeastUsed:  newRandomizedLeastUsed,
+
+	rserpool.RsplibPriorityLeastUsedDegradation:           newPriorityLeastUsedDegradation,
+	rserpool.RsplibRandomizedPriorityLeastUsed:            newRandomizedPriorityLeastUsed,
+	rserpool.RsplibRandomizedLeastUsedDegradation:         newRandomizedLeastUsedDegradation,
+	rserpool.RsplibRandomizedPriorityLeastUsedDegradation: newRandomizedPriorityLeastUsedDegradation,
+
+	rserpool.RsplibWeightedRandomDPF:       newWeightedRandomDPF,
+	rserpool.RsplibLeastUsedDPF:            newLeastUsedDPF,
+	rserpool.RsplibLeastUsedDegradationDPF: newLeastUsedDegradationDPF,
 }
 
 // New returns an empty Selector for policy type t, or an error that wraps

@@ -14,10 +14,7 @@ import (
 )
 
 // all are the policies of this package.
-var all = []rserpool.PolicyType{
-	rserpool.RoundRobin, rserpool.WeightedRoundRobin, rserpool.Random,
-	rserpool.WeightedRandom, rserpool.Priority, rserpool.LeastUsed,
-}
+var all = rserpool.PolicyTypes()
 
 // seeded returns a reproducible source of random numbers.
 func seeded(seed uint64) func() uint64 { return rand.NewPCG(seed, 0).Uint64 }
@@ -69,7 +66,7 @@ func skipping(ids ...rserpool.PEID) func(rserpool.PEID) bool {
 }
 
 func TestUnsupportedPolicyIsAnError(t *testing.T) {
-	for _, typ := range []rserpool.PolicyType{0, 0x40000000, rserpool.LeastUsedDegradation, 0xb0001001} {
+	for _, typ := range []rserpool.PolicyType{0, 0x40000000, rserpool.RsplibPriorityLeastUsedDPF, 0xb0000077} {
 		_, err := policy.New(typ, policy.Options{})
 		require.ErrorIs(t, err, policy.ErrUnsupported)
 		require.ErrorContains(t, err, typ.String())

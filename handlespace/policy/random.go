@@ -66,10 +66,3 @@ func (s *shuffle) AppendSelect(dst []*Item, n int, skip func(rserpool.PEID) bool
 	}
 	return dst
 }
-
-// newWeightedRandom is Weighted Random (RFC 5356 §4.4): the probability of an
-// element is its weight by the sum of weights. Weight 0 is never selected: such an
-// element is "not capable of providing any service" (§3.2).
-func newWeightedRandom(t rserpool.PolicyType, o Options) Selector {
-	return NewWeighted(t, func(p rserpool.Policy, _ uint32) uint64 { return uint64(p.Weight) }, o)
-}
