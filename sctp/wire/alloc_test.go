@@ -31,6 +31,9 @@ type decoders struct {
 	echo     wire.CookieEcho
 	ack      wire.CookieAck
 	complete wire.ShutdownComplete
+	ecne     wire.ECNE
+	cwr      wire.CWR
+	pad      wire.Pad
 }
 
 // decode is what a receiver's dispatch does, without meaning.
@@ -58,6 +61,12 @@ func (d *decoders) decode(c wire.RawChunk) error {
 		return d.ack.Decode(c)
 	case wire.TypeShutdownComplete:
 		return d.complete.Decode(c)
+	case wire.TypeECNE:
+		return d.ecne.Decode(c)
+	case wire.TypeCWR:
+		return d.cwr.Decode(c)
+	case wire.TypePad:
+		return d.pad.Decode(c)
 	}
 	return nil
 }

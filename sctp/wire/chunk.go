@@ -11,8 +11,8 @@ import (
 // registry behind it).
 type ChunkType uint8
 
-// Chunk types. ECNE and CWR are reserved by RFC 9260; those from Auth on belong
-// to extensions and are here only for their names.
+// Chunk types. ECNE and CWR are reserved by RFC 9260; those from Auth on belong to
+// extensions and, but for PAD, are here only for their names.
 const (
 	TypeData             ChunkType = 0
 	TypeInit             ChunkType = 1
@@ -140,6 +140,12 @@ func newDecoder(t ChunkType) Chunk {
 		return new(CookieAck)
 	case TypeShutdownComplete:
 		return new(ShutdownComplete)
+	case TypeECNE:
+		return new(ECNE)
+	case TypeCWR:
+		return new(CWR)
+	case TypePad:
+		return new(Pad)
 	default:
 		return nil
 	}

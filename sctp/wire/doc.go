@@ -34,7 +34,7 @@
 // [ChunkType.SkipUnknown], [ChunkType.ReportUnknown] and the same methods of
 // [ParamType].
 //
-// Covered: RFC 9260 §1.6, §3, §6.8, Appendix A; the I bit of RFC 7053. The types
-// of chunks and parameters of RFC 3758, 4820, 4895, 5061, 6525, 8260 and 9653
-// have names here, but no codec.
+// Covered: RFC 9260 §1.6, §3, §6.8, Appendix A; the I bit of RFC 7053; the chunks of
+// RFC 4820 and of RFC 4960 Appendix A. The types of chunks and parameters of RFC
+// 3758, 4895, 5061, 6525, 8260 and 9653 have names here, but no codec.
 package wire

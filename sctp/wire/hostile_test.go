@@ -55,7 +55,7 @@ func TestP1TruncatedChunks(t *testing.T) {
 // fixedSize says of which types every shorter form is an error.
 func fixedSize(t wire.ChunkType) bool {
 	switch t {
-	case wire.TypeSack, wire.TypeShutdown, wire.TypeShutdownAck, wire.TypeCookieAck, wire.TypeShutdownComplete:
+	case wire.TypeSack, wire.TypeShutdown, wire.TypeShutdownAck, wire.TypeCookieAck, wire.TypeShutdownComplete, wire.TypeECNE, wire.TypeCWR:
 		return true
 	}
 	return false
@@ -119,7 +119,7 @@ func TestP4WrongChunkLengths(t *testing.T) {
 		typ  wire.ChunkType
 		size int // of the value
 	}{
-		{wire.TypeCookieAck, 0}, {wire.TypeShutdownAck, 0}, {wire.TypeShutdownComplete, 0}, {wire.TypeShutdown, 4}, {wire.TypeSack, 12},
+		{wire.TypeCookieAck, 0}, {wire.TypeShutdownAck, 0}, {wire.TypeShutdownComplete, 0}, {wire.TypeShutdown, 4}, {wire.TypeCWR, 4}, {wire.TypeSack, 12},
 	} {
 		for n := range 40 {
 			_, err := decode(t, chunk(c.typ, 0, make([]byte, n)...))

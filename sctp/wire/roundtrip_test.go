@@ -83,6 +83,7 @@ func TestLargestChunks(t *testing.T) {
 		&wire.Data{Payload: make([]byte, 65519)},
 		&wire.CookieEcho{Cookie: make([]byte, 65531)},
 		&wire.Heartbeat{Info: make([]byte, 65527)},
+		&wire.Pad{Data: 65531},
 		&wire.Abort{Causes: wire.AppendCause(nil, wire.CauseUserAbort, make([]byte, 65527))},
 		&wire.OperationError{Causes: wire.AppendCause(nil, wire.CauseUserAbort, make([]byte, 65527))},
 	} {

@@ -18,7 +18,7 @@ type sample struct {
 }
 
 // samples holds at least one chunk of each type, written by hand from the
-// diagrams of RFC 9260 §3.3.
+// diagrams of RFC 9260 §3.3, and of the RFCs named.
 var samples = []sample{
 	{"DATA", // §3.3.1
 		&wire.Data{TSN: 7, Stream: 1, SSN: 2, PPID: 11, Begin: true, End: true, Payload: []byte("hello")},
@@ -81,6 +81,9 @@ var samples = []sample{
 	{"COOKIE ACK", &wire.CookieAck{}, "0b 00 0004", "COOKIE-ACK"},                                                      // §3.3.12
 	{"SHUTDOWN COMPLETE", &wire.ShutdownComplete{}, "0e 00 0004", "SHUTDOWN-COMPLETE"},                                 // §3.3.13
 	{"SHUTDOWN COMPLETE T", &wire.ShutdownComplete{T: true}, "0e 01 0004", "SHUTDOWN-COMPLETE T"},
+	{"ECNE", &wire.ECNE{LowestTSN: 7}, "0c 00 0008 | 00000007", "ECNE tsn=7"}, // RFC 4960 Appendix A
+	{"CWR", &wire.CWR{LowestTSN: 0xFFFFFFFF}, "0d 00 0008 | ffffffff", "CWR tsn=4294967295"},
+	{"PAD", &wire.Pad{Data: 6}, "84 00 000a | 000000000000 0000", "PAD len=6"}, // RFC 4820 §3
 }
 
 // Each struct encodes to its hex, each hex decodes to its struct.
