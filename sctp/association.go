@@ -56,9 +56,13 @@ type Association struct {
 	listener          *Listener // who let it in, nil if it was dialed
 	ourPort, peerPort uint16
 	dialed            bool
+	id                uint32 // our number of it, see ledger
 
 	mu   sync.Mutex
 	core *core.Association // nil after a restart took it away
+
+	taken     *Stats // what a restarted machine had counted here when it went away
+	inherited *Stats // what it had counted before it came here
 
 	timer *time.Timer
 	armed time.Time // when timer will fire; zero: it is not running
@@ -90,7 +94,7 @@ type Association struct {
 }
 
 func newAssociation(s *Stack, st *settings, ourPort, peerPort uint16) *Association {
-	return &Association{stack: s, settings: st, ourPort: ourPort, peerPort: peerPort}
+	return &Association{stack: s, settings: st, ourPort: ourPort, peerPort: peerPort, id: s.ledger.number()}
 }
 
 // Send sends a message. It blocks while the send buffer is full. Data is copied.

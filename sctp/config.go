@@ -112,6 +112,7 @@ type settings struct {
 	maxMessage int
 	recvBuffer int
 	mtu        int
+	maxRetrans int
 }
 
 // resolve fills in the defaults.
@@ -157,7 +158,8 @@ func (c *Config) resolve(s *Stack) (*settings, *core.Config) {
 	k.RTOMax = max(k.RTOMax, k.RTOMin)
 
 	r := &settings{ppid: c.PPID, events: c.Events, eventQueue: defaultEventQueue,
-		linger: defaultLinger, backlog: defaultBacklog, maxMessage: k.MaxMessageSize, recvBuffer: k.RecvBuffer, mtu: k.MTU}
+		linger: defaultLinger, backlog: defaultBacklog, maxMessage: k.MaxMessageSize, recvBuffer: k.RecvBuffer, mtu: k.MTU,
+		maxRetrans: k.AssociationMaxRetrans}
 	setIf(&r.linger, c.Linger)
 	if c.Backlog > 0 {
 		r.backlog = c.Backlog

@@ -125,6 +125,7 @@ func (a *Association) launch(addr *Addr, machine *core.Config) error {
 		// Another association has this tag: one in four billion. Draw again.
 	}
 	s.count.dialed.Add(1)
+	s.ledger.enter(a)
 	a.turn(now)
 	return nil
 }

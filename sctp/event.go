@@ -171,6 +171,9 @@ func (a *Association) handleEvent(ev *core.Event) {
 		a.notify(SenderDry{})
 	case core.EventEstablished:
 		a.established, a.rekey = true, true
+		if a.dialed {
+			a.stack.count.connected.Add(1)
+		}
 		a.changed.wakeAll()
 		a.notify(AssocChange{State: AssocUp})
 	case core.EventPeerShutdown:

@@ -7,9 +7,16 @@ import (
 
 // LocalAddr returns the *Addr of this end.
 func (a *Association) LocalAddr() net.Addr {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.local()
+}
+
+// local is LocalAddr. The caller holds a.mu.
+func (a *Association) local() *Addr {
 	ad := &Addr{IPs: a.stack.specificAddrs(), Port: a.ourPort, UDPPort: a.stack.UDPPort()}
-	if len(ad.IPs) == 0 {
-		for _, p := range a.Paths() {
+	if len(ad.IPs) == 0 && a.core != nil {
+		for _, p := range a.core.Paths() {
 			if p.Local.IsValid() && !slices.Contains(ad.IPs, p.Local) {
 				ad.IPs = append(ad.IPs, p.Local)
 			}
@@ -55,10 +62,7 @@ func (a *Association) Paths() []PathInfo {
 func (a *Association) Stats() Stats {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.core == nil {
-		return Stats{}
-	}
-	return a.core.Stats()
+	return a.counted()
 }
 
 // Buffered returns how many bytes wait in the send buffer, to be sent or to be

@@ -2,6 +2,7 @@ package sctp
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"time"
 
@@ -144,11 +145,15 @@ func (a *Association) finish(err error) {
 	}
 	s := a.stack
 	s.demux.remove(a)
+	s.ledger.leave(a)
 	if err == nil {
 		s.count.closed.Add(1)
 		a.notify(AssocChange{State: AssocShutdown})
 	} else {
 		s.count.failed.Add(1)
+		if abort := new(AbortError); errors.As(err, &abort) {
+			s.count.aborted.Add(1)
+		}
 		a.notify(AssocChange{State: AssocLost, Err: err})
 		if a.listener != nil {
 			a.listener.drop(a)
@@ -199,6 +204,7 @@ func (a *Association) onRestart() {
 	}
 	c := a.core
 	a.finish(ErrRestarted)
-	a.core = nil
-	l.enter(time.Now(), c)
+	taken := a.counted()
+	a.core, a.taken = nil, &taken
+	l.enter(time.Now(), c, c.Stats())
 }

@@ -197,8 +197,9 @@ func (l *Listener) unreserve() {
 	l.reserved--
 }
 
-// enter makes an association of a completed handshake, in the reserved place.
-func (l *Listener) enter(now time.Time, c *core.Association) {
+// enter makes an association of a completed handshake, in the reserved place. before is
+// what its machine has counted in another association, which the peer restarted.
+func (l *Listener) enter(now time.Time, c *core.Association, before Stats) {
 	s := l.stack
 	a := newAssociation(s, l.settings, c.LocalPort(), c.PeerPort())
 	a.core, a.listener, a.established = c, l, true
@@ -211,7 +212,11 @@ func (l *Listener) enter(now time.Time, c *core.Association) {
 		l.unreserve()
 		return
 	}
+	if before != (Stats{}) {
+		a.inherited = &before
+	}
 	s.count.accepted.Add(1)
+	s.ledger.enter(a)
 	s.log.Debug("association accepted", zap.Stringer("peer", a.remote()), zap.Uint16("port", l.port))
 	a.turn(now)
 	l.push(a, a.done && a.err != nil)

@@ -86,7 +86,7 @@ func (r *reader) stray(now time.Time, i int) {
 // answer sends what the responder has to say to a packet, within a limit.
 func (r *reader) answer(now time.Time, p *inPacket, l *Listener, limit *bucket) {
 	s := r.stack
-	s.count.strays.Add(1)
+	s.stray(p, l)
 	k := &s.keeper
 	k.mu.Lock()
 	t, _ := k.responder.HandlePacket(now, p.in, p.pkt, l.listening(), r.reply[:0])
@@ -120,13 +120,26 @@ func (r *reader) cookie(now time.Time, p *inPacket, l *Listener) {
 	pass := t.Data == nil || k.replies.take(now) // a Stale Cookie error
 	k.mu.Unlock()
 	if c != nil {
-		l.enter(now, c)
+		l.enter(now, c, Stats{})
 		return
 	}
 	l.unreserve()
-	s.count.strays.Add(1)
+	s.stray(p, l)
 	if t.Data != nil && pass {
 		r.send(&t)
+	}
+}
+
+// stray counts a packet of no association. l is who listens on its port.
+func (s *Stack) stray(p *inPacket, l *Listener) {
+	s.count.strays.Add(1)
+	chunks := int64(0)
+	for range p.pkt.Chunks() {
+		chunks++
+	}
+	s.count.strayChunks.Add(chunks)
+	if l == nil || p.pkt.First().Type() != wire.TypeInit {
+		s.count.outOfBlue.Add(1)
 	}
 }
 

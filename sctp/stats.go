@@ -26,6 +26,7 @@ const (
 // StackStats is the counters of a stack.
 type StackStats struct {
 	Associations int // alive now, handshakes of Dial included
+	Established  int // of these, in ESTABLISHED, SHUTDOWN-PENDING or SHUTDOWN-RECEIVED
 
 	PacketsIn, PacketsOut int64 // SCTP packets
 	BytesIn, BytesOut     int64 // in SCTP packets
@@ -35,21 +36,28 @@ type StackStats struct {
 	BadChecksum int64 // packets dropped for a wrong CRC32c (RFC 9260 §6.8)
 	Malformed   int64 // packets dropped as not well-formed, or from no unicast address
 	Strays      int64 // packets of no association: handshakes, RFC 9260 §8.4
-	Replies     int64 // answers to these
+	OutOfBlue   int64 // of these, not the begin of a handshake with a listener (RFC 9260 §8.4)
+	StrayChunks int64 // chunks in strays
+	Replies     int64 // answers to strays, a packet with one control chunk each
 	RateLimited int64 // answers suppressed by MaxInitRate and MaxReplyRate
 	Refused     int64 // handshakes not completed for lack of room
 
-	Dialed   int64 // associations that Dial began
-	Accepted int64 // associations that came in
-	Closed   int64 // ended gracefully
-	Failed   int64 // ended otherwise
+	Dialed    int64 // associations that Dial began
+	Connected int64 // of these, established
+	Accepted  int64 // associations that came in
+	Closed    int64 // ended gracefully
+	Failed    int64 // ended otherwise
+	Aborted   int64 // of these, by an ABORT of either side
+
+	Totals Stats // of all associations, those that ended included
 }
 
 // stackCounters is StackStats while it is being counted.
 type stackCounters struct {
 	packetsIn, packetsOut, bytesIn, bytesOut, sendErrors, readErrors atomic.Int64
 	badChecksum, malformed, strays, replies, limited, refused        atomic.Int64
-	dialed, accepted, closed, failed                                 atomic.Int64
+	outOfBlue, strayChunks                                           atomic.Int64
+	dialed, connected, accepted, closed, failed, aborted             atomic.Int64
 }
 
 func (c *stackCounters) snapshot() StackStats {
@@ -60,7 +68,8 @@ func (c *stackCounters) snapshot() StackStats {
 		BadChecksum: c.badChecksum.Load(), Malformed: c.malformed.Load(),
 		Strays: c.strays.Load(), Replies: c.replies.Load(),
 		RateLimited: c.limited.Load(), Refused: c.refused.Load(),
-		Dialed: c.dialed.Load(), Accepted: c.accepted.Load(),
-		Closed: c.closed.Load(), Failed: c.failed.Load(),
+		OutOfBlue: c.outOfBlue.Load(), StrayChunks: c.strayChunks.Load(),
+		Dialed: c.dialed.Load(), Connected: c.connected.Load(), Accepted: c.accepted.Load(),
+		Closed: c.closed.Load(), Failed: c.failed.Load(), Aborted: c.aborted.Load(),
 	}
 }

@@ -38,6 +38,10 @@ func (s State) receivesData() bool {
 	return s == Established || s == ShutdownPending || s == ShutdownSent
 }
 
+// Established says whether the association counts as established: in the states
+// ESTABLISHED, SHUTDOWN-PENDING and SHUTDOWN-RECEIVED (RFC 3873, sctpCurrEstab).
+func (s State) Established() bool { return s.sendsData() }
+
 // setup says whether the four-way handshake is under way.
 func (s State) setup() bool { return s == CookieWait || s == CookieEchoed }
 

@@ -39,11 +39,16 @@ type Stats struct {
 }
 
 // Add adds the counters of o, so that those of several associations can be summed.
-func (s *Stats) Add(o *Stats) {
-	sum, other := reflect.ValueOf(s).Elem(), reflect.ValueOf(o).Elem()
-	for i := range sum.NumField() {
-		f := sum.Field(i)
-		f.SetUint(f.Uint() + other.Field(i).Uint())
+func (s *Stats) Add(o *Stats) { s.each(o, func(mine, other uint64) uint64 { return mine + other }) }
+
+// Sub takes away the counters of o, which were read before s.
+func (s *Stats) Sub(o *Stats) { s.each(o, func(mine, other uint64) uint64 { return mine - other }) }
+
+// each combines every counter with that of o.
+func (s *Stats) each(o *Stats, f func(mine, other uint64) uint64) {
+	all, others := reflect.ValueOf(s).Elem(), reflect.ValueOf(o).Elem()
+	for i := range all.NumField() {
+		all.Field(i).SetUint(f(all.Field(i).Uint(), others.Field(i).Uint()))
 	}
 }
 

@@ -56,8 +56,8 @@ func TestEstablishedIsWhenTheStateWasEntered(t *testing.T) {
 	require.Equal(t, at, a.only().Established())
 }
 
-// Every counter is in the sum.
-func TestStatsAdd(t *testing.T) {
+// Every counter is in sums and differences.
+func TestStatsAddAndSub(t *testing.T) {
 	var one, sum core.Stats
 	v := reflect.ValueOf(&one).Elem()
 	for i := range v.NumField() {
@@ -68,4 +68,6 @@ func TestStatsAdd(t *testing.T) {
 	for i := range v.NumField() {
 		require.EqualValues(t, 2*(i+1), reflect.ValueOf(sum).Field(i).Uint(), v.Type().Field(i).Name)
 	}
+	sum.Sub(&one)
+	require.Equal(t, one, sum)
 }
