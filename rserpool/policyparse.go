@@ -44,8 +44,8 @@ func ParsePolicy(s string) (Policy, error) {
 
 // parsePolicyType finds the policy by name, abbreviation or number.
 func parsePolicyType(name string) (PolicyType, error) {
-	for i := range policies {
-		if p := &policies[i]; strings.EqualFold(name, p.name) || p.short != "" && strings.EqualFold(name, p.short) {
+	for _, p := range policies {
+		if strings.EqualFold(name, p.name) || p.short != "" && strings.EqualFold(name, p.short) {
 			return p.typ, nil
 		}
 	}

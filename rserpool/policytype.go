@@ -93,7 +93,7 @@ type policyInfo struct {
 }
 
 // has reports whether f is among the words of the body.
-func (i *policyInfo) has(f policyField) bool { return slices.Contains(i.fields, f) }
+func (i policyInfo) has(f policyField) bool { return slices.Contains(i.fields, f) }
 
 var policies = [...]policyInfo{
 	{typ: RoundRobin, name: "RoundRobin", short: "RR"},
@@ -121,17 +121,14 @@ var policies = [...]policyInfo{
 
 var loadFields = []policyField{fieldLoad, fieldLoadDegradation}
 
-// opaque describes a type without a name.
-var opaque = policyInfo{raw: true}
-
-// info is the description of t.
-func (t PolicyType) info() *policyInfo {
+// info is the description of t, which has no name if t is not among policies.
+func (t PolicyType) info() policyInfo {
 	for i := range policies {
 		if policies[i].typ == t {
-			return &policies[i]
+			return policies[i]
 		}
 	}
-	return &opaque
+	return policyInfo{raw: true}
 }
 
 // PolicyTypes lists the policies whose format is known, those of RFC 5356 first.
