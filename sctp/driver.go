@@ -102,7 +102,8 @@ func (b *sendBuffer) add(s *Stack, t *core.Transmit) {
 		b.flushTo(s, b.link)
 		b.link = l
 	}
-	b.batch[b.n] = carrier.Datagram{Local: t.Local, Remote: t.Remote, Data: t.Data, SegmentSize: t.SegmentSize, ECN: t.ECN}
+	b.batch[b.n] = carrier.Datagram{Local: t.Local, Remote: t.Remote, Data: t.Data, SegmentSize: t.SegmentSize,
+		ECN: t.ECN, MayFragment: t.MayFragment}
 	b.n++
 	b.used += len(t.Data)
 }

@@ -52,6 +52,12 @@ type Datagram struct {
 	// ECN holds the two ECN bits of the IP header (RFC 3168 §5): 0 Not-ECT,
 	// 1 ECT(1), 2 ECT(0), 3 CE.
 	ECN uint8
+
+	// MayFragment permits, on output, that the datagram is fragmented on the way if
+	// it does not fit. It is for what was cut for a path MTU that has shrunk since
+	// (RFC 9260 §6.9), and expensive: other writes may have to wait. Carriers that do not
+	// control fragmentation ignore it, see Fragmenter.
+	MayFragment bool
 }
 
 // Carrier sends and receives datagrams for a set of bound addresses.

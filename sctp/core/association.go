@@ -28,6 +28,7 @@ type Transmit struct {
 	Data        []byte
 	SegmentSize int
 	ECN         uint8
+	MayFragment bool // does not fit the path any more; see carrier.Datagram
 }
 
 // Endpoint names both ends of an association to open.

@@ -69,19 +69,25 @@ func (w *basicWriter) write(ds []carrier.Datagram, gso bool) (tally, error) {
 type control struct {
 	local   netip.Addr
 	ecn     uint8
-	segment int // size of the segments of a run
+	segment int    // size of the segments of a run
+	extErr  []byte // what ICMP said, see notice_linux.go
 }
 
 // datagram puts together what ReadBatch returns.
 func (s *Socket) datagram(data []byte, from netip.AddrPort, c control) carrier.Datagram {
-	d := carrier.Datagram{Local: c.local, Remote: from, Data: data, ECN: c.ecn}
-	if !s.local.Addr().IsUnspecified() {
-		d.Local = s.local.Addr()
-	}
+	d := carrier.Datagram{Local: s.localOf(&c), Remote: from, Data: data, ECN: c.ecn}
 	if c.segment > 0 && len(data) > c.segment {
 		d.SegmentSize = c.segment
 	}
 	return d
+}
+
+// localOf is the local address of a datagram, zero if it is not known.
+func (s *Socket) localOf(c *control) netip.Addr {
+	if s.local.Addr().IsUnspecified() {
+		return c.local
+	}
+	return s.local.Addr()
 }
 
 // backoff keeps a loop from spinning if a system call fails again and again.

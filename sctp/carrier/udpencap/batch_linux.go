@@ -112,16 +112,26 @@ func (b *outbox) setAddr(i int, d *carrier.Datagram) {
 
 // flush sends the first n messages. The error is net.ErrClosed or nil.
 func (w *batchWriter) flush(ds []carrier.Datagram, b *outbox, n int, t *tally) error {
+	pending := icmpTries
 	for done := 0; done < n; {
 		k, err := w.conn.WriteBatch(b.messages[done:n], 0)
 		if err == nil && k > 0 {
 			for i := range k {
 				t.sent(&b.pieces[done+i])
 			}
-			done += k
+			if done += k; done < n {
+				// Something stopped sendmmsg. It comes up again with the next
+				// call unless it was an ICMP message, which it has used up.
+				w.s.noticed.Store(true)
+			}
+			pending = icmpTries
 			continue
 		}
 		if errors.Is(err, syscall.EINTR) {
+			continue
+		}
+		if pending > 0 && w.s.fromICMP(err) {
+			pending--
 			continue
 		}
 		// The error concerns the first of the remaining messages.
@@ -130,7 +140,11 @@ func (w *batchWriter) flush(ds []carrier.Datagram, b *outbox, n int, t *tally) e
 		if err := w.s.refused(&ds[p.index], p, err, t); err != nil {
 			return err
 		}
-		done++
+		done, pending = done+1, icmpTries
 	}
 	return nil
 }
+
+// icmpTries is how often a message is tried again because the error may be about an
+// earlier one, of which an ICMP message told.
+const icmpTries = 2

@@ -18,8 +18,9 @@ const (
 )
 
 // controlSpace is enough for the control data of one message in either direction:
-// address, ECN bits and segment size, each with a header of at most 16 bytes.
-const controlSpace = 128
+// address, ECN bits, segment size, and error with its sender (44 bytes), each with a
+// header of at most 16 bytes.
+const controlSpace = 192
 
 // truncated are the flags of a message that lost data or control data.
 const truncated = syscall.MSG_TRUNC | syscall.MSG_CTRUNC
@@ -119,6 +120,9 @@ func (c *control) set(level, kind int, body []byte) {
 		c.ecn = uint8(binary.NativeEndian.Uint32(body) & ecnMask)
 	case level == solUDP && kind == udpGRO && len(body) >= 4:
 		c.segment = max(int(int32(binary.NativeEndian.Uint32(body))), 0)
+	case level == syscall.IPPROTO_IP && kind == syscall.IP_RECVERR,
+		level == syscall.IPPROTO_IPV6 && kind == syscall.IPV6_RECVERR:
+		c.extErr = body
 	}
 }
 

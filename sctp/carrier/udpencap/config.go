@@ -15,11 +15,15 @@ type Config struct {
 	RecvBuffer int
 	// SendBuffer is the size in bytes of the kernel's send buffer, as RecvBuffer.
 	SendBuffer int
+	// AllowFragmentation leaves the Don't Fragment bit as the operating system has
+	// it, so that packets larger than the path MTU arrive in fragments, if at all.
+	// There is no probing for the path MTU then.
+	AllowFragmentation bool
 	// DisableGSO sends each packet as a datagram of its own.
 	DisableGSO bool
 	// DisableGRO receives each datagram on its own.
 	DisableGRO bool
-	// DisableBatch moves one datagram per system call.
+	// DisableBatch moves one datagram per system call, without ICMP notices.
 	DisableBatch bool
 }
 

@@ -119,8 +119,8 @@ func TestGSOFailureSwitchesItOffAndLosesNothing(t *testing.T) {
 	}
 }
 
-// A path with a small MTU refuses large segments, but fragments single datagrams;
-// other paths keep the offload.
+// A path with a small MTU refuses large segments, but fragments single datagrams,
+// if it may; other paths keep the offload.
 func TestGSOStaysOnWhenSegmentsExceedAPathMTU(t *testing.T) {
 	a, b, _ := broken(t, onRuns(syscall.EMSGSIZE))
 	n, err := a.WriteBatch([]carrier.Datagram{{Remote: b.LocalAddrs()[0], Data: []byte("aabbc"), SegmentSize: 2}})
@@ -172,6 +172,25 @@ func TestS4TransientWriteErrorsDropOneDatagram(t *testing.T) {
 	}
 }
 
+// With Don't Fragment the segments of a run that are too large are refused singly as
+// well, all but the short one at the end. (EINVAL is what older kernels say.)
+func TestGSOStaysOnWhenOnlyTheShortSegmentPasses(t *testing.T) {
+	for _, errno := range []syscall.Errno{syscall.EINVAL, syscall.EMSGSIZE} {
+		a, b, _ := broken(t, func(_ bool, data []byte) error {
+			if len(data) > 1 {
+				return errno
+			}
+			return nil
+		})
+		n, err := a.WriteBatch([]carrier.Datagram{{Remote: b.LocalAddrs()[0], Data: []byte("aabbc"), SegmentSize: 2}})
+		require.NoError(t, err)
+		require.Zero(t, n)
+		require.Equal(t, []string{"c"}, collect(t, b, 1))
+		require.Equal(t, maxSegments, a.MaxSegments())
+		require.EqualValues(t, 2, a.Stats().Dropped)
+	}
+}
+
 func TestRunRefusedForAnotherReasonIsDroppedWhole(t *testing.T) {
 	a, b, _ := broken(t, onRuns(syscall.EPERM))
 	n, err := a.WriteBatch([]carrier.Datagram{
@@ -213,40 +232,55 @@ func TestCloseDuringAWriteIsFinal(t *testing.T) {
 	require.Zero(t, n)
 }
 
-// With IP_RECVERR the kernel reports ICMP errors on unconnected sockets too, which
-// is the way to get real ones. Reading and writing must survive them.
+// The kernel makes the next system call on the socket fail when an ICMP message
+// came. That call may be about anybody else: nothing of it must get lost.
 func TestS4ICMPErrorsAreSurvived(t *testing.T) {
-	for name, cfg := range map[string]*Config{"batch": nil, "basic": {DisableBatch: true}} {
-		t.Run(name, func(t *testing.T) {
-			a, b := open(t, "127.0.0.1:0", cfg), open(t, "127.0.0.1:0", cfg)
-			gone := open(t, "127.0.0.1:0", nil)
-			require.NoError(t, gone.Close())
-			raw, err := a.conn.SyscallConn()
-			require.NoError(t, err)
-			require.NoError(t, raw.Control(func(fd uintptr) {
-				require.NoError(t, syscall.SetsockoptInt(int(fd), syscall.IPPROTO_IP, syscall.IP_RECVERR, 1))
-			}))
-
-			provoke := func() { // ends with an ICMP "port unreachable" pending on a
-				_, err := a.WriteBatch([]carrier.Datagram{{Remote: gone.LocalAddrs()[0], Data: []byte("to nobody")}})
-				require.NoError(t, err)
-			}
-			provoke()
-			_, err = b.WriteBatch([]carrier.Datagram{{Remote: a.LocalAddrs()[0], Data: []byte("still here")}})
-			require.NoError(t, err)
-			require.Equal(t, []string{"still here"}, collect(t, a, 1))
-			require.EqualValues(t, 1, a.Stats().ReadErrors)
-
-			provoke()
-			n, err := a.WriteBatch([]carrier.Datagram{
-				{Remote: b.LocalAddrs()[0], Data: []byte("hit by the error")}, {Remote: b.LocalAddrs()[0], Data: []byte("passes")},
-			})
-			require.NoError(t, err)
-			require.Equal(t, 1, n)
-			require.Equal(t, []string{"passes"}, collect(t, b, 1))
-			require.EqualValues(t, 1, a.Stats().Dropped)
-		})
+	a, b := open(t, "127.0.0.1:0", nil), open(t, "127.0.0.1:0", nil)
+	gone := open(t, "127.0.0.1:0", nil)
+	require.NoError(t, gone.Close())
+	provoke := func() { // ends with an ICMP "port unreachable" pending on a
+		_, err := a.WriteBatch([]carrier.Datagram{{Remote: gone.LocalAddrs()[0], Data: []byte("to nobody")}})
+		require.NoError(t, err)
 	}
+	provoke()
+	_, err := b.WriteBatch([]carrier.Datagram{{Remote: a.LocalAddrs()[0], Data: []byte("still here")}})
+	require.NoError(t, err)
+	require.Equal(t, []string{"still here"}, collect(t, a, 1))
+	require.EqualValues(t, 1, a.Stats().ReadErrors)
+
+	provoke()
+	n, err := a.WriteBatch([]carrier.Datagram{
+		{Remote: b.LocalAddrs()[0], Data: []byte("met the error")}, {Remote: b.LocalAddrs()[0], Data: []byte("passes")},
+	})
+	require.NoError(t, err)
+	require.Equal(t, 2, n)
+	require.Equal(t, []string{"met the error", "passes"}, collect(t, b, 2))
+	require.Zero(t, a.Stats().Dropped)
+}
+
+// One datagram per system call has no notices, but errors must not end it either.
+func TestS4ErrorsOfOneByOneAreSurvived(t *testing.T) {
+	cfg := &Config{DisableBatch: true}
+	a, b := open(t, "127.0.0.1:0", cfg), open(t, "127.0.0.1:0", cfg)
+	gone := open(t, "127.0.0.1:0", nil)
+	require.NoError(t, gone.Close())
+	require.NoError(t, a.raw.Control(func(fd uintptr) { require.True(t, a.enableNotices(int(fd))) }))
+	provoke := func() {
+		_, err := a.WriteBatch([]carrier.Datagram{{Remote: gone.LocalAddrs()[0], Data: []byte("to nobody")}})
+		require.NoError(t, err)
+	}
+	provoke()
+	_, err := b.WriteBatch([]carrier.Datagram{{Remote: a.LocalAddrs()[0], Data: []byte("still here")}})
+	require.NoError(t, err)
+	require.Equal(t, []string{"still here"}, collect(t, a, 1))
+	require.EqualValues(t, 1, a.Stats().ReadErrors)
+	provoke()
+	n, err := a.WriteBatch([]carrier.Datagram{
+		{Remote: b.LocalAddrs()[0], Data: []byte("hit by the error")}, {Remote: b.LocalAddrs()[0], Data: []byte("passes")},
+	})
+	require.NoError(t, err)
+	require.Equal(t, 1, n)
+	require.Equal(t, []string{"passes"}, collect(t, b, 1))
 }
 
 func TestFallsBackToIPv4OnAHostWithoutIPv6(t *testing.T) {

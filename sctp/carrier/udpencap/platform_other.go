@@ -22,6 +22,11 @@ const truncated = 0
 // probe asks for the local addresses of received datagrams; systems on which
 // golang.org/x/net cannot do that leave them unknown.
 func (s *Socket) probe(*Config) error {
+	raw, err := s.conn.SyscallConn()
+	if err != nil {
+		return err
+	}
+	s.raw = raw
 	if !s.local.Addr().IsUnspecified() {
 		return nil
 	}
@@ -84,3 +89,12 @@ func setBuffers(conn *net.UDPConn, recv, send int) {
 		_ = conn.SetWriteBuffer(send)
 	}
 }
+
+// buffers: the systems differ in what they tell.
+func (s *Socket) buffers() (recv, send int) { return 0, 0 }
+
+// fragmentable is not called: DontFragment is false.
+func (s *Socket) fragmentable(f func()) { f() }
+
+// fromICMP: ICMP messages are not asked for.
+func (s *Socket) fromICMP(error) bool { return false }

@@ -21,21 +21,39 @@ const sockaddrLen = syscall.SizeofSockaddrInet6
 
 // mmsghdr is struct mmsghdr of recvmmsg(2).
 type mmsghdr struct {
-	hdr    syscall.Msghdr
+	hdr    msghdr
 	length uint32
+}
+
+// msghdr is struct msghdr.
+type msghdr struct{ syscall.Msghdr }
+
+// reset prepares the fields that a call overwrites.
+func (h *msghdr) reset() {
+	h.Namelen, h.Flags = sockaddrLen, 0
+	h.SetControllen(controlSpace)
+}
+
+// name is what the call wrote into the memory for the address.
+func (h *msghdr) name(b *[sockaddrLen]byte) []byte { return b[:min(int(h.Namelen), sockaddrLen)] }
+
+// oob is what the call wrote into the memory for control data.
+func (h *msghdr) oob(b *[controlSpace]byte) []byte {
+	return b[:min(uint64(h.Controllen), controlSpace)]
 }
 
 // batchReader receives with recvmmsg. It calls it by itself, because the batch
 // call of golang.org/x/net allocates a net.UDPAddr for each datagram.
 type batchReader struct {
-	s     *Socket
-	conn  syscall.RawConn
-	inbox *inbox
-	call  func(fd uintptr) bool // r.recv, bound once
-	want  int                   // argument of the call
-	got   int                   // results of the call
-	errno syscall.Errno
-	zones map[uint32]string // names of interfaces, for link-local addresses
+	s       *Socket
+	conn    syscall.RawConn
+	inbox   *inbox
+	call    func(fd uintptr) bool // r.recv, bound once
+	want    int                   // argument of the call
+	got     int                   // results of the call
+	errno   syscall.Errno
+	notices *notices
+	zones   map[uint32]string // names of interfaces, for link-local addresses
 }
 
 // inbox is the memory for one recvmmsg.
@@ -73,7 +91,7 @@ func newInbox() *inbox {
 // read implements reader.
 func (r *batchReader) read(ds []carrier.Datagram) (int, error) {
 	if r.inbox == nil {
-		r.inbox = newInbox()
+		r.inbox, r.notices = newInbox(), newNotices()
 	}
 	var pause backoff
 	for {
@@ -82,13 +100,12 @@ func (r *batchReader) read(ds []carrier.Datagram) (int, error) {
 		if err := r.conn.Read(r.call); err != nil {
 			return 0, err // closed: no deadline is ever set
 		}
-		if r.errno != 0 {
-			r.s.count.readErrors.Add(1)
-			pause.wait()
-			continue
-		}
+		r.handNotices()
 		if n := r.take(ds); n > 0 {
 			return n, nil
+		}
+		if r.errno != 0 && r.errno != syscall.EAGAIN {
+			pause.wait()
 		}
 	}
 }
@@ -96,25 +113,42 @@ func (r *batchReader) read(ds []carrier.Datagram) (int, error) {
 // reset prepares the first n messages for the call, which overwrites these fields.
 func (b *inbox) reset(n int) {
 	for i := range b.messages[:n] {
-		h := &b.messages[i].hdr
-		h.Namelen, h.Flags = sockaddrLen, 0
-		h.SetControllen(controlSpace)
+		b.messages[i].hdr.reset()
 	}
 }
 
-// recv runs in the netpoller: false makes it wait until fd is readable.
+// recv runs in the netpoller: false makes it wait until fd is readable, which it is
+// also with something in the error queue.
 func (r *batchReader) recv(fd uintptr) bool {
+	failed := r.s.noticed.Swap(false)
+	for range receiveTries {
+		if r.got, r.errno = recvmmsg(fd, r.inbox.messages[:r.want], 0); r.errno == 0 || r.errno == syscall.EAGAIN {
+			break
+		}
+		// It may be what an ICMP message left behind. Data comes first.
+		failed = true
+		r.s.count.readErrors.Add(1)
+	}
+	if r.errno != 0 {
+		r.got = 0
+	}
+	if r.s.recvErr && (failed || r.errno == syscall.EAGAIN) {
+		r.notices.read(fd)
+	}
+	return r.notices.n > 0 || r.errno != syscall.EAGAIN
+}
+
+// receiveTries bounds how often an error makes recv call again at once.
+const receiveTries = 3
+
+// recvmmsg is the system call, repeated as long as a signal interrupts it.
+func recvmmsg(fd uintptr, messages []mmsghdr, flags uintptr) (int, syscall.Errno) {
 	for {
 		n, _, errno := syscall.Syscall6(syscall.SYS_RECVMMSG, fd,
-			uintptr(unsafe.Pointer(&r.inbox.messages)), uintptr(r.want), 0, 0, 0)
-		switch errno {
-		case syscall.EINTR:
-			continue
-		case syscall.EAGAIN:
-			return false
+			uintptr(unsafe.Pointer(&messages[0])), uintptr(len(messages)), flags, 0, 0)
+		if errno != syscall.EINTR {
+			return int(n), errno
 		}
-		r.got, r.errno = int(n), errno
-		return true
 	}
 }
 
@@ -123,15 +157,14 @@ func (r *batchReader) take(ds []carrier.Datagram) int {
 	n := 0
 	for i := range r.got {
 		h := &r.inbox.messages[i].hdr
-		from, ok := r.address(r.inbox.names[i][:min(int(h.Namelen), sockaddrLen)])
+		from, ok := r.address(h.name(&r.inbox.names[i]))
 		if h.Flags&truncated != 0 || !ok {
 			r.s.count.truncated.Add(1)
 			continue
 		}
 		start, length := i*bufferLen, int(r.inbox.messages[i].length)
 		data := r.inbox.data[start : start+length : start+length]
-		oob := r.inbox.controls[i][:min(uint64(h.Controllen), controlSpace)]
-		ds[n] = r.s.datagram(data, from, r.s.parseControl(oob))
+		ds[n] = r.s.datagram(data, from, r.s.parseControl(h.oob(&r.inbox.controls[i])))
 		n++
 	}
 	return n

@@ -82,9 +82,19 @@ func (t *tally) dropped(index int) {
 	}
 }
 
+// add takes over the outcome of a write of the elements that follow.
+func (t *tally) add(o *tally) {
+	t.datagrams += o.datagrams
+	t.bytes += o.bytes
+	t.reached += o.reached
+	t.incomplete += o.incomplete
+}
+
 // refused handles a piece of d that the kernel did not take because of err: a run
 // is tried again as single datagrams, since the offload may be what is wrong;
-// anything else is dropped. The error is net.ErrClosed or nil.
+// anything else is dropped. If not all of the datagrams are taken either, it was not
+// the offload: the last one of a run may be shorter, and pass where the others do
+// not. The error is net.ErrClosed or nil.
 func (s *Socket) refused(d *carrier.Datagram, p *piece, err error, t *tally) error {
 	if errors.Is(err, net.ErrClosed) {
 		return net.ErrClosed
@@ -103,7 +113,7 @@ func (s *Socket) refused(d *carrier.Datagram, p *piece, err error, t *tally) err
 	if again.incomplete > 0 {
 		t.dropped(p.index)
 	}
-	if gsoBroken(err, again.datagrams > 0) {
+	if gsoBroken(err, again.incomplete == 0) {
 		s.gso.Store(false)
 	}
 	return closed

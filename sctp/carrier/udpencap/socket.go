@@ -3,7 +3,9 @@ package udpencap
 import (
 	"net"
 	"net/netip"
+	"sync"
 	"sync/atomic"
+	"syscall"
 
 	"github.com/rserpool/rserpool/sctp/carrier"
 )
@@ -20,14 +22,25 @@ const bufferLen = 1 << 16
 type Socket struct {
 	conn   *net.UDPConn
 	local  netip.AddrPort // IPv4 always as 4 byte address
-	gso    atomic.Bool    // sends runs in one piece
-	gro    bool           // receives runs in one piece
+	raw    syscall.RawConn
+	gso    atomic.Bool // sends runs in one piece
+	gro    bool        // receives runs in one piece
 	reader reader
 	writer writer
 	count  counters
+
+	whole   bool         // sends with Don't Fragment, see fragment.go
+	writing sync.RWMutex // held by writes, exclusively by those of fragmentable datagrams
+
+	recvErr bool        // ICMP messages are kept in the error queue
+	noticed atomic.Bool // a writer met one
+	notify  atomic.Pointer[func(carrier.Notice)]
 }
 
-var _ carrier.Carrier = (*Socket)(nil)
+var (
+	_ carrier.Carrier  = (*Socket)(nil)
+	_ carrier.Notifier = (*Socket)(nil)
+)
 
 // reader is how a Socket receives. read blocks for at least one datagram and
 // returns net.ErrClosed or no error at all.
@@ -80,9 +93,19 @@ func (s *Socket) WriteBatch(ds []carrier.Datagram) (int, error) {
 	if len(ds) == 0 {
 		return 0, nil
 	}
-	t, err := s.writer.write(ds, true)
+	t, err := s.send(ds)
 	s.count.write(t.datagrams, t.bytes)
 	return max(t.reached-t.incomplete, 0), err
+}
+
+// SetNotify implements carrier.Notifier. On Linux there are notices unless
+// Config.DisableBatch is set, elsewhere none.
+func (s *Socket) SetNotify(f func(carrier.Notice)) {
+	if f == nil {
+		s.notify.Store(nil)
+		return
+	}
+	s.notify.Store(&f)
 }
 
 // MaxSegments implements carrier.Carrier: 64 while segmentation offload works, else

@@ -11,8 +11,11 @@ func (s *Socket) probe(cfg *Config) error {
 	if err != nil {
 		return err
 	}
+	s.raw = raw
 	return raw.Control(func(fd uintptr) {
 		s.enableControl(int(fd))
+		s.whole = !cfg.AllowFragmentation && s.setWhole(int(fd))
+		s.recvErr = !cfg.DisableBatch && s.enableNotices(int(fd))
 		s.gso.Store(!cfg.DisableGSO && probeGSO(int(fd)))
 		s.gro = !cfg.DisableGRO && enableGRO(int(fd))
 	})
@@ -48,6 +51,16 @@ func setBuffers(conn *net.UDPConn, recv, send int) {
 		setBuffer(int(fd), syscall.SO_RCVBUF, syscall.SO_RCVBUFFORCE, recv)
 		setBuffer(int(fd), syscall.SO_SNDBUF, syscall.SO_SNDBUFFORCE, send)
 	})
+}
+
+// buffers returns the sizes of the kernel's buffers, 0 if it does not tell.
+func (s *Socket) buffers() (recv, send int) {
+	_ = s.raw.Control(func(fd uintptr) {
+		// The kernel reports twice the usable size (socket(7)).
+		recv, _ = syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF)
+		send, _ = syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_SNDBUF)
+	})
+	return recv / 2, send / 2
 }
 
 func setBuffer(fd, option, force, size int) {

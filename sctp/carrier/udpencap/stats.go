@@ -23,26 +23,36 @@ type Stats struct {
 	TooBig       uint64 // those of Dropped that were refused because of their size (EMSGSIZE)
 	GSOFallbacks uint64 // runs that were sent again one by one because GSO failed
 
-	GSO bool // segmentation offload is in use
-	GRO bool // receive offload is in use
+	Notices uint64 // ICMP messages about what was sent
+
+	GSO          bool // segmentation offload is in use
+	GRO          bool // receive offload is in use
+	DontFragment bool // datagrams leave whole
+
+	// RecvBuffer and SendBuffer are the sizes in bytes of the kernel's buffers as it
+	// granted them, 0 if it does not tell.
+	RecvBuffer, SendBuffer int
 }
 
 // counters are the atomic form of Stats.
 type counters struct {
 	received, receivedBytes, reads, readErrors, truncated atomic.Uint64
 	sent, sentBytes, dropped, tooBig, gsoFallbacks        atomic.Uint64
+	notices                                               atomic.Uint64
 }
 
 // Stats returns the counters. The single values are exact, but not taken at one
 // instant.
 func (s *Socket) Stats() Stats {
 	c := &s.count
+	recv, send := s.buffers()
 	return Stats{
 		Received: c.received.Load(), ReceivedBytes: c.receivedBytes.Load(), Reads: c.reads.Load(),
 		ReadErrors: c.readErrors.Load(), Truncated: c.truncated.Load(),
 		Sent: c.sent.Load(), SentBytes: c.sentBytes.Load(), Dropped: c.dropped.Load(),
 		TooBig: c.tooBig.Load(), GSOFallbacks: c.gsoFallbacks.Load(),
-		GSO: s.gso.Load(), GRO: s.gro,
+		Notices: c.notices.Load(), GSO: s.gso.Load(), GRO: s.gro, DontFragment: s.whole,
+		RecvBuffer: recv, SendBuffer: send,
 	}
 }
 
