@@ -70,12 +70,12 @@ func (a *Association) applySack(now time.Time, cum wire.TSN, gaps []wire.GapBloc
 	if marked := t.out.CountMisses(&acked, inRecovery); marked > 0 {
 		a.fastRetransmit(now, marked)
 	}
+	if rwnd >= 0 {
+		a.windowChanged(rwnd)                      // may take a chunk out of flight
+		t.peerRwnd = max(0, rwnd-t.out.InFlight()) // D ii
+	}
 	for _, p := range a.paths.All {
 		a.settleT3(now, p)
-	}
-	if rwnd >= 0 {
-		t.peerRwnd = max(0, rwnd-t.out.InFlight()) // D ii
-		a.windowChanged(rwnd)
 	}
 	if acked.CumAdvanced {
 		a.released(now)
