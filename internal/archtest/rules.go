@@ -40,6 +40,7 @@ var arrows = map[string][]string{
 
 	// What tests and tools share. simnet is a carrier; scenario runs cores.
 	"internal/simnet":   {"sctp/carrier"},
+	"internal/coresim":  {"internal/simnet", "sctp/core"}, // simnet's carrier
 	"internal/scenario": {"sctp/core", "asap/core", "registrar/core"},
 	"internal/archtest": {},
 	"internal/apidump":  {},
