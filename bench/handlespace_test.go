@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -11,16 +13,16 @@ import (
 	"github.com/rserpool/rserpool/rserpool"
 )
 
-// BenchmarkHandlespace measures what a registrar does with one pool of 100, 10,000
+// BenchmarkHandlespace measures what a registrar does with one pool of 100, 1,000, 10,000
 // and 100,000 elements: registration from nothing to the full pool, re-registration
 // with another policy value and with nothing changed, handle resolution of three
 // items and of one, expiry, and deregistration of the full pool to nothing. The
 // identifiers are random, each element has one IPv4 address.
 func BenchmarkHandlespace(b *testing.B) {
 	for _, typ := range []rserpool.PolicyType{
-		rserpool.RoundRobin, rserpool.LeastUsed, rserpool.WeightedRandom, rserpool.WeightedRoundRobin,
+		rserpool.RoundRobin, rserpool.LeastUsed, rserpool.LeastUsedDegradation, rserpool.WeightedRandom, rserpool.WeightedRoundRobin,
 	} {
-		for _, n := range []int{100, 10_000, 100_000} {
+		for _, n := range []int{100, 1_000, 10_000, 100_000} {
 			els := handlespaceElements(typ, n)
 			prefix := fmt.Sprintf("%s/%d/", typ, n)
 			b.Run(prefix+"register", func(b *testing.B) { benchRegister(b, els) })
@@ -53,7 +55,7 @@ func handlespaceElements(typ rserpool.PolicyType, n int) []rserpool.PoolElement 
 			ID:     id,
 			Home:   0x1111,
 			Life:   30_000,
-			Policy: rserpool.Policy{Type: typ, Weight: 1 + rnd.Uint32N(10), Load: rnd.Uint32()},
+			Policy: rserpool.Policy{Type: typ, Weight: 1 + rnd.Uint32N(10), Load: rnd.Uint32(), LoadDegradation: rnd.Uint32() >> 8},
 			User: rserpool.Transport{
 				Protocol: rserpool.ProtoSCTP,
 				Port:     7,
@@ -153,4 +155,52 @@ func benchDeregister(b *testing.B, els []rserpool.PoolElement) {
 		i++
 	}
 	reportRate(b)
+}
+
+// BenchmarkHandlespaceParallel selects from 64 pools of 100 elements in as many
+// goroutines as there are processors, alone and while another one re-registers
+// elements without a pause.
+func BenchmarkHandlespaceParallel(b *testing.B) {
+	const pools, perPool = 64, 100
+	els := handlespaceElements(rserpool.LeastUsed, pools*perPool)
+	handle := func(i int) rserpool.PoolHandle { return rserpool.PoolHandle(fmt.Sprint("pool ", i%pools)) }
+	for _, writers := range []int{0, 1} {
+		b.Run(fmt.Sprintf("writers=%d", writers), func(b *testing.B) {
+			s := handlespace.New(handlespace.Options{})
+			for i, pe := range els {
+				if _, err := s.Register(benchStart, handle(i), pe); err != nil {
+					b.Fatal(err)
+				}
+			}
+			stop := make(chan struct{})
+			var writing sync.WaitGroup
+			for range writers {
+				writing.Go(func() { churn(s, els, handle, stop) })
+			}
+			var next atomic.Uint64
+			b.RunParallel(func(pb *testing.PB) {
+				dst, h := make([]rserpool.PoolElement, 0, 3), handle(int(next.Add(1)))
+				for pb.Next() {
+					s.AppendSelect(dst, h, 3, nil)
+				}
+			})
+			close(stop)
+			writing.Wait()
+			reportRate(b)
+		})
+	}
+}
+
+// churn registers elements again with other loads until stop is closed.
+func churn(s *handlespace.Space, els []rserpool.PoolElement, handle func(int) rserpool.PoolHandle, stop <-chan struct{}) {
+	for i := 0; ; i++ {
+		select {
+		case <-stop:
+			return
+		default:
+		}
+		pe := els[i%len(els)]
+		pe.Policy.Load += uint32(i)
+		_, _ = s.Register(benchStart, handle(i%len(els)), pe)
+	}
 }
