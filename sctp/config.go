@@ -76,6 +76,29 @@ type Config struct {
 	// MaxInitRetransmits is how often INIT and COOKIE ECHO are repeated before
 	// Dial fails. Zero: 8. Negative: never.
 	MaxInitRetransmits int
+	// HeartbeatMaxBurst is HB.Max.Burst: how many addresses of the peer that are not
+	// verified yet are probed in each retransmission timeout. Zero: 1.
+	HeartbeatMaxBurst int
+
+	// QuickFailover lets data leave a path as soon as it is potentially failed, which
+	// is after PFMaxRetrans retransmissions in a row without an answer, and take it
+	// back with the first answer to the probes that begin then (SCTP-PF, RFC 7829).
+	// False: data leaves a path when it is inactive.
+	QuickFailover bool
+	// PFMaxRetrans is PotentiallyFailed.Max.Retrans. Zero, the recommended value, means
+	// the first timeout. It has an effect if it is below PathMaxRetrans.
+	PFMaxRetrans int
+	// HidePotentiallyFailed makes potentially failed paths look active in Paths and
+	// PathChange.
+	HidePotentiallyFailed bool
+	// PrimarySwitchover makes another path the primary one for good when the primary
+	// has failed more than PrimaryMaxRetrans times in a row (RFC 7829 §5). False: data
+	// comes back to the primary when that works again.
+	PrimarySwitchover bool
+	// PrimaryMaxRetrans is Primary.Switchover.Max.Retrans. Zero: PFMaxRetrans with
+	// QuickFailover, else PathMaxRetrans. Dial and Listen fail with a *ParameterError
+	// if it is less than that.
+	PrimaryMaxRetrans int
 
 	// Congestion makes the congestion controller of a path, given the largest
 	// packet in bytes (RFC 9260 §7.2). Nil: congestion.NewReno.
@@ -144,6 +167,9 @@ func (c *Config) resolve(s *Stack) (*settings, *core.Config) {
 	setIf(&k.AssociationMaxRetrans, c.AssociationMaxRetrans)
 	setIf(&k.PathMaxRetrans, c.PathMaxRetrans)
 	setIf(&k.MaxInitRetransmits, c.MaxInitRetransmits)
+	setIf(&k.HeartbeatMaxBurst, c.HeartbeatMaxBurst)
+	k.PotentiallyFailed, k.PFMaxRetrans, k.HidePotentiallyFailed = c.QuickFailover, max(c.PFMaxRetrans, 0), c.HidePotentiallyFailed
+	k.PrimarySwitchover, k.PrimaryMaxRetrans = c.PrimarySwitchover, c.PrimaryMaxRetrans
 	if c.SackDelay < 0 {
 		k.SackDelay, k.SackFrequency = 0, 1
 	}

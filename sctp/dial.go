@@ -78,6 +78,9 @@ func (s *Stack) connect(ctx context.Context, addr *Addr, cfg *Config) (*Associat
 		return nil, err
 	}
 	st, machine := cfg.resolve(s)
+	if err := cfg.checkSwitchover(machine); err != nil {
+		return nil, err
+	}
 	var port uint16
 	if cfg != nil {
 		port = cfg.LocalPort

@@ -63,10 +63,12 @@ type AssocChange struct {
 	Err   error // for AssocLost: the reason
 }
 
-// PathChange tells that the reachability of a peer address changed.
+// PathChange tells that the reachability of a peer address changed, or that its path
+// became the primary one (RFC 9260 §11.2.3).
 type PathChange struct {
-	Path  netip.AddrPort // IP address and UDP port
-	State PathState
+	Path    netip.AddrPort // IP address and UDP port
+	State   PathState
+	Primary bool // it is the primary path now
 }
 
 // RemoteError hands over the error causes of an ERROR chunk from the peer.
@@ -184,7 +186,7 @@ func (a *Association) handleEvent(ev *core.Event) {
 	case core.EventRestart:
 		a.onRestart()
 	case core.EventPathState:
-		a.notify(PathChange{Path: ev.Path, State: ev.PathState})
+		a.notify(PathChange{Path: ev.Path, State: ev.PathState, Primary: ev.Primary})
 	case core.EventRemoteError:
 		a.notify(RemoteError{Causes: causes(ev.Causes)})
 	}

@@ -71,6 +71,9 @@ func (s *Stack) Listen(addr *Addr, cfg *Config) (*Listener, error) {
 		addr = &Addr{}
 	}
 	st, machine := cfg.resolve(s)
+	if err := cfg.checkSwitchover(machine); err != nil {
+		return nil, &opError{op: "listen", addr: addr.String(), err: err}
+	}
 	l := &Listener{stack: s, port: addr.Port, settings: st}
 	if err := l.choose(addr.IPs); err != nil {
 		return nil, &opError{op: "listen", addr: addr.String(), err: err}

@@ -94,6 +94,13 @@ func (h *host) init(f *fields, ack bool) ([]byte, *wire.VTag) {
 		n := f.number("cookie", 100)
 		i.Cookie, i.HasCookie = make([]byte, max(n, 0)), n >= 0
 	}
+	var err error
+	if i.Addrs, err = f.addrs("addrs"); err != nil {
+		f.err = err
+	}
+	for _, t := range f.list("types") {
+		i.SupportedAddrTypes = append(i.SupportedAddrTypes, wire.ParamType(t))
+	}
 	if n := f.number("preservative", -1); n >= 0 {
 		i.CookiePreservative, i.HasPreservative = uint32(n), true
 	}
@@ -134,11 +141,12 @@ func (h *host) sack(f *fields) ([]byte, *wire.VTag) {
 	return s.AppendTo(nil), nil
 }
 
-// heartbeat is a HEARTBEAT, or the answer to the last one that the host sent.
+// heartbeat is a HEARTBEAT, or the answer to the last one that the host sent, with
+// from= to that address.
 func (h *host) heartbeat(f *fields, ack bool) ([]byte, *wire.VTag) {
 	hb := wire.Heartbeat{Ack: ack, Info: make([]byte, f.number("len", 8))}
-	if ack && len(h.beat) > 0 {
-		hb.Info = h.beat
+	if beat := h.beats[h.from]; ack && len(beat) > 0 {
+		hb.Info = beat
 	}
 	if v, ok := f.value("info"); ok {
 		info, err := hex.DecodeString(v)

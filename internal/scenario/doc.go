@@ -27,21 +27,26 @@
 // TSNs count from 1 for the first of each side, so that cum=0 acknowledges
 // nothing. Verification tags have names: A1 and A2 are the first and second that A
 // chose, names that begin with P are the script's. A packet that carries another
-// tag than the peer's, or goes elsewhere than to the peer, says so with vtag= and
-// to=.
+// tag than the peer's, goes elsewhere than to the peer, or leaves from another than
+// A's first address, says so with vtag=, to= and from=.
 //
 // Commands:
 //
 //	A config key=value…    before the association exists, see sctpconfig.go
 //	A connect [opts]       open an association to the script; nothing is shown
 //	A accept [opts]        the same, but the script is the client
-//	                       opts: rwnd= os= mis= tag= tsn= (absolute) rtt= (of the handshake)
-//	A dial [B]             begin to open an association to the script or to B
+//	                       opts: rwnd= os= mis= tag= tsn= (absolute) addrs= rtt= (of the handshake)
+//	A home ip…             further addresses of A, before the association exists
+//	A dial [B] [also=ip:port,…]   begin to open an association to the script or to B,
+//	                       which has the other addresses as well
 //	A listen               accept associations
-//	A< CHUNK | CHUNK …     give A a packet in the name of its peer; vtag=, from=ip:port
+//	A< CHUNK | CHUNK …     give A a packet in the name of its peer; vtag=, from=ip:port,
+//	                       at=ip of A
 //	A send [len= text= sid= ppid= count= unordered immediate]
 //	A recv [max=]          read all there is, max bytes at a time
 //	A shutdown, A abort [reason]
+//	A primary ip, A heartbeat ip   set the primary path, probe a path
+//	A set key=value…       change the settings of paths, see multihome.go
 //	A state, A path, A stats field…
 //	A crash                forget everything without a word, as if the process died
 //	deliver [A]            deliver what is under way between hosts until nothing is,

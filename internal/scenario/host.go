@@ -18,15 +18,17 @@ type host struct {
 	s      *sctp
 	name   string
 	addr   netip.AddrPort
+	homes  []netip.Addr   // its addresses, addr first, if it has several
 	peer   netip.AddrPort // where the association should lead
 	cfg    core.Config
 	resp   *core.Responder
 	listen *core.Listening
 	as     *core.Association
 
-	peerTag wire.VTag // the tag that the script chose last
-	cookies []cookie  // that this host handed out
-	beat    []byte    // info of its last HEARTBEAT
+	peerTag wire.VTag             // the tag that the script chose last
+	from    netip.Addr            // where the packet being injected comes from, if the script says so
+	cookies []cookie              // that this host handed out
+	beats   map[netip.Addr][]byte // info of its last HEARTBEAT to each address; the zero one: to any
 }
 
 // cookie is a State Cookie and the tag in the INIT ACK that it came with.
@@ -61,6 +63,7 @@ func (h *host) boot() {
 	}
 	h.resp = r
 	h.as = nil
+	h.beats = map[netip.Addr][]byte{}
 }
 
 // drain is the caller's part of the contract in core's package comment.
@@ -83,7 +86,7 @@ func (h *host) drain() {
 		if !ok {
 			return
 		}
-		h.s.say(h, "!", "%s", showEvent(e))
+		h.s.say(h, "!", "%s", h.showEvent(e))
 	}
 }
 
@@ -93,12 +96,12 @@ func (h *host) emit(t core.Transmit) {
 	if err != nil {
 		h.s.t.Fatalf("%s sent a malformed packet: %v", h.name, err)
 	}
-	h.note(pkt)
-	h.s.transmit(h, t.Remote, pkt)
+	h.note(t.Remote, pkt)
+	h.s.transmit(h, t, pkt)
 }
 
 // note remembers what the script may want to answer.
-func (h *host) note(pkt wire.Packet) {
+func (h *host) note(to netip.AddrPort, pkt wire.Packet) {
 	for c := range pkt.Chunks() {
 		switch c.Type() {
 		case wire.TypeInit, wire.TypeInitAck:
@@ -113,20 +116,21 @@ func (h *host) note(pkt wire.Packet) {
 		case wire.TypeHeartbeat:
 			var hb wire.Heartbeat
 			if hb.Decode(c) == nil {
-				h.beat = append([]byte(nil), hb.Info...)
+				info := append([]byte(nil), hb.Info...)
+				h.beats[to.Addr()], h.beats[netip.Addr{}] = info, info
 			}
 		}
 	}
 }
 
 // receive processes a packet as a stack does that knows one association.
-func (h *host) receive(from netip.AddrPort, data []byte) {
+func (h *host) receive(from netip.AddrPort, at netip.Addr, data []byte) {
 	pkt, err := wire.Parse(data)
 	if err != nil {
 		h.s.say(h, "=", "unreadable: %v", err)
 		return
 	}
-	in := core.Inbound{Local: h.addr.Addr(), Remote: from}
+	in := core.Inbound{Local: at, Remote: from}
 	if h.as != nil && h.as.State() != core.Closed {
 		before := h.as.Stats().Dropped
 		h.as.HandlePacket(h.s.now, in, pkt)
@@ -159,7 +163,8 @@ func (h *host) timeout() {
 
 // inject gives the host a packet in the name of its peer.
 func (h *host) inject(text string) error {
-	from := h.peer
+	from, at := h.peer, h.addr.Addr()
+	h.from = netip.Addr{}
 	var chunks []byte
 	hdr := wire.Header{SrcPort: port, DstPort: port, VTag: h.localTag()}
 	for i, part := range strings.Split(text, "|") {
@@ -170,7 +175,14 @@ func (h *host) inject(text string) error {
 			if err != nil {
 				return err
 			}
-			from = a
+			from, h.from = a, a.Addr()
+		}
+		if v, ok := f.value("at"); ok {
+			a, err := netip.ParseAddr(v)
+			if err != nil {
+				return err
+			}
+			at = a
 		}
 		c, tag, err := h.chunk(&f)
 		if err != nil {
@@ -189,7 +201,7 @@ func (h *host) inject(text string) error {
 	}
 	b := append(hdr.AppendTo(nil), chunks...)
 	wire.SetChecksum(b)
-	h.receive(from, b)
+	h.receive(from, at, b)
 	return nil
 }
 

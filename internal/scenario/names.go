@@ -65,7 +65,7 @@ func (n *names) absolute(t int64, tag wire.VTag) wire.TSN {
 }
 
 // show describes a packet that h sent.
-func (n *names) show(h *host, to netip.AddrPort, pkt wire.Packet) string {
+func (n *names) show(h *host, at, to netip.AddrPort, pkt wire.Packet) string {
 	var parts []string
 	expected := h.remoteTag()
 	for c := range pkt.Chunks() {
@@ -77,6 +77,9 @@ func (n *names) show(h *host, to netip.AddrPort, pkt wire.Packet) string {
 	s := strings.Join(parts, " | ")
 	if pkt.VTag != expected {
 		s += " vtag=" + n.name(pkt.VTag)
+	}
+	if at != h.addr {
+		s += " from=" + at.Addr().String()
 	}
 	if to != h.peer {
 		s += " to=" + to.String()
@@ -110,7 +113,7 @@ func (n *names) showChunk(h *host, c wire.RawChunk) string {
 }
 
 // showEvent describes an event.
-func showEvent(e core.Event) string {
+func (h *host) showEvent(e core.Event) string {
 	s := e.Kind.String()
 	switch e.Kind {
 	case core.EventReadable:
@@ -122,6 +125,9 @@ func showEvent(e core.Event) string {
 		s += ": " + e.Err.Error()
 	case core.EventPathState:
 		s += fmt.Sprintf(" %v %v", e.Path, e.PathState)
+		if e.Primary && len(h.as.Paths()) > 1 {
+			s += " primary"
+		}
 	case core.EventRemoteError:
 		for c := range wire.Causes(e.Causes) {
 			s += fmt.Sprintf(" (%v)", c)

@@ -4,10 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/rserpool/rserpool/sctp/core"
 	"github.com/rserpool/rserpool/sctp/wire"
 )
 
@@ -33,6 +35,7 @@ type sctp struct {
 // transit is a packet on its way between two hosts.
 type transit struct {
 	from *host
+	at   netip.AddrPort // its source
 	to   netip.AddrPort
 	due  time.Time
 	data []byte
@@ -104,7 +107,7 @@ func (s *sctp) host(name string) *host {
 // at returns the host with an address.
 func (s *sctp) at(a netip.Addr) *host {
 	for _, h := range s.hosts {
-		if h.addr.Addr() == a {
+		if h.addr.Addr() == a || slices.Contains(h.homes, a) {
 			return h
 		}
 	}
@@ -124,8 +127,12 @@ func (s *sctp) say(h *host, mark, format string, args ...any) {
 }
 
 // transmit sends a packet: to another host, or only to the eyes of the reader.
-func (s *sctp) transmit(h *host, to netip.AddrPort, pkt wire.Packet) {
-	s.say(h, ">", "%s", s.names.show(h, to, pkt))
+func (s *sctp) transmit(h *host, t core.Transmit, pkt wire.Packet) {
+	to, at := t.Remote, h.addr
+	if t.Local.IsValid() {
+		at = netip.AddrPortFrom(t.Local, h.addr.Port())
+	}
+	s.say(h, ">", "%s", s.names.show(h, at, to, pkt))
 	if s.at(to.Addr()) == nil {
 		return
 	}
@@ -133,7 +140,7 @@ func (s *sctp) transmit(h *host, to netip.AddrPort, pkt wire.Packet) {
 	if s.delay >= 0 {
 		due = s.now.Add(s.delay)
 	}
-	s.under = append(s.under, transit{from: h, to: to, due: due, data: append([]byte(nil), pkt.Bytes()...)})
+	s.under = append(s.under, transit{from: h, at: at, to: to, due: due, data: append([]byte(nil), pkt.Bytes()...)})
 }
 
 // next is when something happens by itself.
@@ -202,7 +209,7 @@ func (s *sctp) arrivals() {
 
 func (s *sctp) arrive(t transit) {
 	if h := s.at(t.to.Addr()); h != nil {
-		h.receive(t.from.addr, t.data)
+		h.receive(t.at, t.to.Addr(), t.data)
 	}
 }
 

@@ -9,8 +9,10 @@ import (
 //	rto.initial= rto.min= rto.max= sack.delay= cookie.life=   durations
 //	hb=          HB.interval, or off
 //	sack.frequency= burst= assoc.retrans= path.retrans= init.retrans=
+//	pf= psmr= hb.burst=   RFC 7829: the first two turn their mechanism on
 //	os= mis= recvbuf= sendbuf= maxmessage= mtu=   numbers
 //	nagle        small messages wait for others
+//	hidepf       potentially failed paths are shown as active
 func (h *host) configure(f *fields) error {
 	c := &h.cfg
 	for key, p := range map[string]*time.Duration{
@@ -22,10 +24,17 @@ func (h *host) configure(f *fields) error {
 	for key, p := range map[string]*int{
 		"sack.frequency": &c.SackFrequency, "burst": &c.MaxBurst,
 		"assoc.retrans": &c.AssociationMaxRetrans, "path.retrans": &c.PathMaxRetrans, "init.retrans": &c.MaxInitRetransmits,
+		"pf": &c.PFMaxRetrans, "psmr": &c.PrimaryMaxRetrans, "hb.burst": &c.HeartbeatMaxBurst,
 		"recvbuf": &c.RecvBuffer, "sendbuf": &c.SendBuffer, "maxmessage": &c.MaxMessageSize, "mtu": &c.MTU,
 	} {
+		was := len(f.words)
 		*p = int(f.number(key, int64(*p)))
+		if given := len(f.words) < was; given {
+			c.PotentiallyFailed = c.PotentiallyFailed || key == "pf"
+			c.PrimarySwitchover = c.PrimarySwitchover || key == "psmr"
+		}
 	}
+	c.HidePotentiallyFailed = c.HidePotentiallyFailed || f.flag("hidepf")
 	c.OutStreams = uint16(f.number("os", int64(c.OutStreams)))
 	c.MaxInStreams = uint16(f.number("mis", int64(c.MaxInStreams)))
 	if f.flag("nagle") {

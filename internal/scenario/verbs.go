@@ -22,6 +22,7 @@ func init() {
 		"dial": (*host).dial, "listen": (*host).listenNow, "crash": (*host).crash,
 		"send": (*host).send, "recv": (*host).recv, "shutdown": (*host).shutdownNow, "abort": (*host).abort,
 		"state": (*host).state, "path": (*host).path, "stats": (*host).stats,
+		"home": (*host).home, "primary": (*host).primary, "heartbeat": (*host).heartbeatNow, "set": (*host).set,
 	}
 }
 
@@ -33,7 +34,11 @@ func (h *host) dial(f *fields) error {
 		h.peer = h.s.host(name).addr
 		h.s.host(name).peer = h.addr
 	}
-	as, err := core.Dial(h.s.now, &h.cfg, core.Endpoint{LocalPort: port, PeerPort: port, PeerAddrs: []netip.AddrPort{h.peer}}, h.resp)
+	more, err := f.addrPorts("also")
+	if err != nil {
+		return err
+	}
+	as, err := core.Dial(h.s.now, &h.cfg, core.Endpoint{LocalPort: port, PeerPort: port, LocalAddrs: h.homes, PeerAddrs: append([]netip.AddrPort{h.peer}, more...)}, h.resp)
 	if err != nil {
 		return err
 	}
@@ -43,7 +48,7 @@ func (h *host) dial(f *fields) error {
 }
 
 func (h *host) listenNow(*fields) error {
-	h.listen = &core.Listening{Config: &h.cfg}
+	h.listen = &core.Listening{Config: &h.cfg, LocalAddrs: h.homes}
 	return nil
 }
 
@@ -56,7 +61,7 @@ func (h *host) crash(*fields) error {
 
 // opts are the options of a scripted handshake, passed on to its chunks.
 func opts(f *fields) (init string, half time.Duration) {
-	for _, key := range []string{"rwnd", "os", "mis", "tag", "tsn"} {
+	for _, key := range []string{"rwnd", "os", "mis", "tag", "tsn", "addrs"} {
 		if v, ok := f.value(key); ok {
 			init += " " + key + "=" + v
 		}

@@ -56,6 +56,7 @@ type Association struct {
 	errors  int // association error counter, RFC 9260 §8.1
 
 	paths  path.Set
+	probes probes
 	timers timers
 	hs     handshake
 	shut   shutdown

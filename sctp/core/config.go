@@ -26,12 +26,28 @@ type Config struct {
 
 	HeartbeatInterval time.Duration // HB.interval
 	DisableHeartbeat  bool          // no probing of idle paths
+	HeartbeatMaxBurst int           // HB.Max.Burst: probes of unconfirmed addresses per RTO
 
 	SackFrequency         int // packets with DATA per SACK
 	MaxBurst              int // Max.Burst in packets; 0: no limit
 	AssociationMaxRetrans int // Association.Max.Retrans
 	PathMaxRetrans        int // Path.Max.Retrans
 	MaxInitRetransmits    int // Max.Init.Retransmits
+
+	// PotentiallyFailed lets data leave a path after PFMaxRetrans unanswered
+	// transmissions in a row, before it counts as inactive
+	// (PotentiallyFailed.Max.Retrans, RFC 7829 §3).
+	PotentiallyFailed bool
+	PFMaxRetrans      int
+	// HidePotentiallyFailed shows potentially failed paths as active ones and makes no
+	// events of them (RFC 7829 §3.2 rule 12).
+	HidePotentiallyFailed bool
+	// PrimarySwitchover makes another path the primary one for good after
+	// PrimaryMaxRetrans errors of the primary in a row
+	// (Primary.Switchover.Max.Retrans, RFC 7829 §5). It is at least PFMaxRetrans, or
+	// PathMaxRetrans without PotentiallyFailed; less is raised to that.
+	PrimarySwitchover bool
+	PrimaryMaxRetrans int
 
 	OutStreams   uint16 // outbound streams to ask for
 	MaxInStreams uint16 // inbound streams to allow
@@ -63,6 +79,7 @@ func DefaultConfig() Config {
 		SackDelay:             200 * time.Millisecond,
 		CookieLife:            60 * time.Second,
 		HeartbeatInterval:     15 * time.Second,
+		HeartbeatMaxBurst:     1,
 		SackFrequency:         2,
 		MaxBurst:              4,
 		AssociationMaxRetrans: 10,
@@ -88,7 +105,16 @@ const (
 	minTimeout    = time.Millisecond // a timer of no length would never end
 	maxTimeout    = 24 * time.Hour
 	maxSackDelay  = 500 * time.Millisecond // RFC 9260 §6.2
+	maxRetrans    = 1 << 24                // an error counter goes on to ten times this
 )
+
+// leastSwitchover is the least Primary.Switchover.Max.Retrans (RFC 7829 §5 rule 1).
+func (c *Config) leastSwitchover() int {
+	if c.PotentiallyFailed {
+		return c.PFMaxRetrans
+	}
+	return c.PathMaxRetrans
+}
 
 // normalized returns a copy with values inside the bounds of the standard and of
 // arithmetic.
@@ -106,6 +132,11 @@ func (c *Config) normalized() *Config {
 	n.RTOMin = min(max(n.RTOMin, minTimeout), maxTimeout)
 	n.RTOMax = min(max(n.RTOMax, n.RTOMin), maxTimeout)
 	n.HeartbeatInterval = min(max(n.HeartbeatInterval, 0), maxTimeout)
+	n.HeartbeatMaxBurst = max(n.HeartbeatMaxBurst, 1)
+	n.PathMaxRetrans = min(max(n.PathMaxRetrans, 0), maxRetrans)
+	n.AssociationMaxRetrans = min(max(n.AssociationMaxRetrans, 0), maxRetrans)
+	n.PFMaxRetrans = min(max(n.PFMaxRetrans, 0), maxRetrans)
+	n.PrimaryMaxRetrans = min(max(n.PrimaryMaxRetrans, n.leastSwitchover()), maxRetrans)
 	n.CookieLife = max(n.CookieLife, 0)
 	if n.Trace == nil {
 		n.Trace = &Trace{}
@@ -121,6 +152,10 @@ func (c *Config) path() *path.Config {
 	return &path.Config{
 		RTOInitial: c.RTOInitial, RTOMin: c.RTOMin, RTOMax: c.RTOMax,
 		MTU: c.MTU, EncapOverhead: c.EncapOverhead,
+		Settings: path.Settings{
+			MaxRetrans: c.PathMaxRetrans, PF: c.PotentiallyFailed, PFMaxRetrans: c.PFMaxRetrans,
+			HeartbeatOff: c.DisableHeartbeat, HeartbeatInterval: c.HeartbeatInterval,
+		},
 		NewController: func(remote netip.Addr, pmdcs int) congestion.Controller {
 			switch {
 			case c.Congestion != nil:

@@ -36,6 +36,8 @@ var (
 	// ErrPortUnreachable: the peer's host says by ICMP that its UDP encapsulation
 	// port is closed, and no other address of the peer is usable (RFC 6951 §5.5).
 	ErrPortUnreachable = errors.New("sctp: port unreachable")
+	// ErrNoPath: the peer has no such address.
+	ErrNoPath = errors.New("sctp: not an address of the peer")
 	// ErrNoAddress: an endpoint without a peer address.
 	ErrNoAddress = errors.New("sctp: no peer address")
 )

@@ -18,7 +18,7 @@ const (
 	EventPeerShutdown                      // the peer began a graceful shutdown
 	EventClosed                            // the association ended; Err nil: gracefully
 	EventRestart                           // the peer restarted: RESTART notification
-	EventPathState                         // Path is now in PathState: NETWORK STATUS CHANGE
+	EventPathState                         // Path is now in PathState, or became the primary: NETWORK STATUS CHANGE
 	EventRemoteError                       // the peer sent an ERROR chunk: Causes
 )
 
@@ -39,6 +39,7 @@ type Event struct {
 	Err       error
 	Path      netip.AddrPort
 	PathState PathState
+	Primary   bool   // of EventPathState: the path is the primary one
 	Causes    []byte // raw error causes
 }
 

@@ -24,22 +24,26 @@ func (a *Association) startHeartbeat(now time.Time, p *path.Path) {
 	a.planHeartbeat(now, p)
 }
 
-// planHeartbeat sets the time of the next HEARTBEAT, if the path is idle since a
-// time: HB.interval plus the RTO with a jitter of half of it later (RFC 9260 §8.3).
+// planHeartbeat sets the time of the next HEARTBEAT of a path that is idle since a
+// time: HB.interval plus the RTO with a jitter of half of it later (RFC 9260 §8.3),
+// or at once where a path is potentially failed (RFC 7829 §3.2 rules 5, 6). One that
+// is pending is judged first.
 func (a *Association) planHeartbeat(since time.Time, p *path.Path) {
-	p.Heartbeat.At = time.Time{}
-	if p.State == path.Unconfirmed && p.Errors <= a.cfg.PathMaxRetrans {
-		p.Heartbeat.At = since.Add(p.RTO.Value()) // §5.4: one probe per RTO
+	h, rto := &p.Heartbeat, p.RTO.Value()
+	h.At = time.Time{}
+	switch {
+	case p.State == path.Unconfirmed && !p.Unreachable():
+		h.At = since.Add(rto) // §5.4: one probe per RTO
+	case p.Settings.HeartbeatOff:
 		return
+	case p.State == path.PotentiallyFailed:
+		h.At = since
+	default:
+		jitter, _ := bits.Mul64(uint64(a.random32())<<32, uint64(rto)) // [0, rto)
+		h.At = since.Add(p.Settings.HeartbeatInterval + rto/2 + time.Duration(jitter))
 	}
-	if a.cfg.DisableHeartbeat {
-		return
-	}
-	rto := p.RTO.Value()
-	jitter, _ := bits.Mul64(uint64(a.random32())<<32, uint64(rto)) // [0, rto)
-	p.Heartbeat.At = since.Add(a.cfg.HeartbeatInterval + rto/2 + time.Duration(jitter))
-	if p.Heartbeat.At.Before(p.Heartbeat.Expires) {
-		p.Heartbeat.At = p.Heartbeat.Expires // judge the pending one first
+	if h.At.Before(h.Expires) {
+		h.At = h.Expires
 	}
 }
 
@@ -55,8 +59,7 @@ func (a *Association) onHeartbeatTimers(now time.Time, p *path.Path) {
 	h := &p.Heartbeat
 	if !h.Expires.IsZero() && !h.Expires.After(now) {
 		h.Expires = time.Time{}
-		p.RTO.Backoff()
-		a.pathFailed(now, p, p == a.paths.Current() && p.State != path.Unconfirmed)
+		a.heartbeatLost(now, p)
 		if a.state == Closed {
 			return
 		}
@@ -64,16 +67,62 @@ func (a *Association) onHeartbeatTimers(now time.Time, p *path.Path) {
 	if h.At.IsZero() || h.At.After(now) {
 		return
 	}
-	if a.state.setup() || a.state == ShutdownSent || a.state == ShutdownAckSent {
+	switch {
+	case a.state.setup() || a.state == ShutdownSent || a.state == ShutdownAckSent:
 		h.At = time.Time{}
 		return
-	}
-	if p.State != path.Unconfirmed && p.Errors == 0 && now.Sub(p.LastData) < a.cfg.HeartbeatInterval {
+	case p.State == path.PotentiallyFailed && p.InFlight > 0:
+		h.At = now.Add(p.RTO.Value()) // rule 6 of RFC 7829 §3.2: T3-rtx will tell as much
+		return
+	case p.State == path.Unconfirmed:
+		if !a.mayProbe(now, p) {
+			return
+		}
+	case p.Errors == 0 && now.Sub(p.LastData) < p.Settings.HeartbeatInterval:
 		a.planHeartbeat(p.LastData, p) // not idle
 		return
 	}
 	a.sendHeartbeat(now, p)
 	a.planHeartbeat(now, p)
+}
+
+// heartbeatLost counts a HEARTBEAT without an answer. Those to the path that carries
+// the data count against the association too (RFC 9260 §8.1), unless it is being
+// verified (§5.4).
+func (a *Association) heartbeatLost(now time.Time, p *path.Path) {
+	if p.State == path.PotentiallyFailed && p.InFlight > 0 {
+		return // T3-rtx counts (RFC 7829 §3.2 rule 6)
+	}
+	p.RTO.Backoff()
+	a.pathFailed(now, p, p == a.paths.Current() && p.State != path.Unconfirmed)
+}
+
+// probes counts the HEARTBEATs to addresses that are not verified.
+type probes struct {
+	since time.Time // when the RTO began in which they are counted
+	sent  int
+}
+
+// mayProbe says whether an unconfirmed path may be probed now: no more than
+// HB.Max.Burst of them are in each RTO, in turns, so that a peer that lists the
+// addresses of others cannot have us flood them (RFC 9260 §5.4, RFC 5062 §6). If not,
+// its probe is put off.
+func (a *Association) mayProbe(now time.Time, p *path.Path) bool {
+	n, rto := &a.probes, a.paths.Current().RTO.Value()
+	if age := now.Sub(n.since); age < 0 || age >= rto {
+		*n = probes{since: now}
+	}
+	turn := true
+	for _, q := range a.paths.All {
+		waits := q.State == path.Unconfirmed && !q.Heartbeat.At.IsZero() && !q.Heartbeat.At.After(now)
+		turn = turn && !(waits && q.Heartbeat.SentAt.Before(p.Heartbeat.SentAt))
+	}
+	if !turn || n.sent >= a.cfg.HeartbeatMaxBurst {
+		p.Heartbeat.At = n.since.Add(rto)
+		return false
+	}
+	n.sent++
+	return true
 }
 
 // sendHeartbeat probes a path with a fresh 64-bit nonce (RFC 9260 §5.4).

@@ -120,7 +120,7 @@ func (a *Association) hintUnreachable(now time.Time, p *path.Path, m *ICMP) {
 	}
 	p.Heartbeat.Expires, p.Heartbeat.SentAt = time.Time{}, time.Time{}
 	if p.State != path.Unconfirmed { // ICMP9
-		p.Errors = a.cfg.PathMaxRetrans + 1
+		p.Errors = p.Settings.MaxRetrans + 1
 		if p.State != path.Inactive {
 			a.setPathState(p, path.Inactive)
 		}

@@ -48,7 +48,7 @@ func window(rwnd uint32) int { return int(min(rwnd, math.MaxInt32/2)) }
 func (a *Association) applySack(now time.Time, cum wire.TSN, gaps []wire.GapBlock, rwnd int) {
 	t := &a.tx
 	for _, p := range a.paths.All {
-		p.Acked, p.RTT, p.OldestAcked, p.LossSeen = 0, 0, false, false
+		p.Acked, p.RTT, p.OldestAcked, p.Proven, p.LossSeen = 0, 0, false, false, false
 	}
 	flight := a.flights()
 	var acked tx.Acked
@@ -108,7 +108,7 @@ func (a *Association) growWindow(now time.Time, p *path.Path, acked *tx.Acked, f
 	if p.Acked == 0 {
 		return
 	}
-	a.pathAnswered(p)
+	a.dataAcked(p)
 	p.Alone = false
 	before := p.CC.Window()
 	p.CC.OnAck(congestion.AckEvent{

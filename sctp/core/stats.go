@@ -98,7 +98,7 @@ func (a *Association) Paths() []PathInfo {
 	out := make([]PathInfo, 0, len(a.paths.All))
 	for _, p := range a.paths.All {
 		out = append(out, PathInfo{
-			Remote: p.Remote, Local: p.Local, State: p.State, Primary: p == a.paths.Primary(),
+			Remote: p.Remote, Local: p.Local, State: a.shown(p.State), Primary: p == a.paths.Primary(),
 			SRTT: p.RTO.SRTT(), RTTVar: p.RTO.RTTVar(), RTO: p.RTO.Value(),
 			Cwnd: p.CC.Window(), InFlight: p.InFlight, PacketSize: p.Size, Errors: p.Errors,
 			MaxRetrans: a.cfg.PathMaxRetrans, Heartbeats: !a.cfg.DisableHeartbeat, HeartbeatInterval: a.cfg.HeartbeatInterval,

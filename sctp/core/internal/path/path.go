@@ -14,12 +14,13 @@ import (
 // State is the reachability of a destination address.
 type State uint8
 
-// States of a path. Only Active and PotentiallyFailed paths carry DATA.
+// States of a path. Nothing but heartbeats goes to an Unconfirmed one; DATA goes to
+// an Active one, and only if there is none to another (see Set.Current).
 const (
 	Unconfirmed       State = iota // not verified by a heartbeat yet, RFC 9260 §5.4
 	Active                         // reachable
 	Inactive                       // error counter above Path.Max.Retrans, §8.2
-	PotentiallyFailed              // RFC 7829
+	PotentiallyFailed              // error counter above PotentiallyFailed.Max.Retrans, RFC 7829
 )
 
 // String is the state's name in lower case.
@@ -42,6 +43,7 @@ type Config struct {
 	RTOInitial, RTOMin, RTOMax time.Duration
 	MTU                        int // IP MTU in bytes
 	EncapOverhead              int // bytes between the IP header and SCTP
+	Settings                   Settings
 	// NewController makes the congestion controller of a path to an address.
 	NewController func(remote netip.Addr, pmdcs int) congestion.Controller
 }
@@ -59,6 +61,7 @@ type Path struct {
 	InFlight int // bytes of DATA chunks outstanding on this path
 	Errors   int // consecutive, RFC 9260 §8.2
 	Size     int // largest SCTP packet in bytes
+	Settings Settings
 
 	// Oldest is the lowest TSN outstanding here, while InFlight > 0. Its
 	// acknowledgement restarts T3-rtx (RFC 9260 §6.3.2 R3).
@@ -87,6 +90,7 @@ type Path struct {
 	Acked       int           // bytes newly acknowledged
 	RTT         time.Duration // measured, 0 if not
 	OldestAcked bool          // Oldest was among them
+	Proven      bool          // something was acknowledged that went nowhere else
 	LossSeen    bool
 
 	// Full: the window, not the user, held data back since the last SACK.
@@ -112,7 +116,7 @@ type Heartbeat struct {
 
 // New returns a path in the given state with the initial congestion window.
 func New(id int, remote netip.AddrPort, local netip.Addr, state State, c *Config) *Path {
-	p := &Path{ID: id, Remote: remote, Local: local, State: state}
+	p := &Path{ID: id, Remote: remote, Local: local, State: state, Settings: c.Settings}
 	p.RTO = NewRTO(c.RTOInitial, c.RTOMin, c.RTOMax)
 	p.Size = PacketSize(remote.Addr(), c.MTU, c.EncapOverhead)
 	p.CC = c.NewController(remote.Addr(), p.PMDCS())

@@ -159,7 +159,7 @@ func TestChoiceOfPath(t *testing.T) { // RFC 9260 §6.4
 	require.Equal(t, 1, s.Current().ID)
 	s.All[1].State = PotentiallyFailed
 	require.Equal(t, 1, s.Current().ID, "better than none")
-	s.All[1].State = Inactive
+	s.All[1].State, s.All[1].Errors = Inactive, 1
 	require.Equal(t, 2, s.Current().ID, "the primary, since there is no better")
 	s.All[0].State = Active
 	require.Equal(t, 0, s.Current().ID)

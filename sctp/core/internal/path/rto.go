@@ -37,6 +37,12 @@ func (r *RTO) Measure(rtt time.Duration) {
 	r.Restore()
 }
 
+// SetBounds changes RTO.Min and RTO.Max; a back-off stays as far as they allow.
+func (r *RTO) SetBounds(minimum, maximum time.Duration) {
+	r.min, r.max = minimum, maximum
+	r.rto = r.clamp(r.rto)
+}
+
 // Restore undoes the back-off.
 func (r *RTO) Restore() {
 	r.rto = r.clamp(r.initial)

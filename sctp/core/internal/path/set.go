@@ -45,37 +45,6 @@ func (s *Set) Find(a netip.Addr) *Path {
 	return nil
 }
 
-// Current is the path for new data: the primary while it is usable, else the
-// first usable one, else the primary again (RFC 9260 §6.4.1, §8.2).
-func (s *Set) Current() *Path {
-	p := s.Primary()
-	if p == nil || p.Usable() {
-		return p
-	}
-	for _, q := range s.All {
-		if q.State == Active {
-			return q
-		}
-	}
-	for _, q := range s.All {
-		if q.Usable() {
-			return q
-		}
-	}
-	return p
-}
-
-// Alternate is the path for data that timed out on p: the next active one after
-// p, or p itself if there is none (RFC 9260 §6.4).
-func (s *Set) Alternate(p *Path) *Path {
-	for i := 1; i < len(s.All); i++ {
-		if q := s.All[(p.ID+i)%len(s.All)]; q.State == Active {
-			return q
-		}
-	}
-	return p
-}
-
 // MinSize is the packet size that fits all paths, so that a fragment can be
 // retransmitted on any of them (AMDCS of RFC 9260 §6.9).
 func (s *Set) MinSize() int {

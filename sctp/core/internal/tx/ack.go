@@ -42,6 +42,7 @@ func (o *Outstanding) credit(t wire.TSN, c *Chunk, a *Acked) {
 	}
 	a.Bytes += int(c.Len)
 	p.Acked += c.size()
+	p.Proven = p.Proven || !c.Moved
 	if t == p.Oldest {
 		p.OldestAcked = true
 	}

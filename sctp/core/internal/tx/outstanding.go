@@ -25,6 +25,7 @@ type Chunk struct {
 	fastRtx    bool // was fast retransmitted: not again, RFC 9260 §7.2.4 step 5
 	Begin, End bool
 	Probe      bool // went beyond the peer's window, RFC 9260 §6.1 A
+	Moved      bool // was sent to more than one destination
 }
 
 // Payload is the chunk's user data.
@@ -135,6 +136,7 @@ func (o *Outstanding) Resend(t wire.TSN, p *path.Path) {
 	c := o.At(t)
 	c.Path.Untime(t)
 	p.Untime(t)
+	c.Moved = c.Moved || c.Path != p
 	c.Path, c.misses = p, 0
 	c.Sends++
 	o.lost--
