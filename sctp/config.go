@@ -228,6 +228,11 @@ type StackConfig struct {
 	// DisableOffload turns UDP segmentation offload (GSO and GRO) off.
 	DisableOffload bool
 
+	// AllowFragmentation lets UDP datagrams be fragmented as the operating system
+	// likes, instead of sending them whole (with Don't Fragment, on Linux), which is
+	// what path MTU discovery by probing needs.
+	AllowFragmentation bool
+
 	// Carriers replaces the UDP sockets; the fields above are then ignored. The
 	// stack closes them.
 	Carriers []carrier.Carrier
@@ -280,5 +285,6 @@ func (c *StackConfig) udp() *udpencap.Config {
 	return &udpencap.Config{
 		RecvBuffer: c.UDPRecvBuffer, SendBuffer: c.UDPSendBuffer,
 		DisableGSO: c.DisableOffload, DisableGRO: c.DisableOffload,
+		AllowFragmentation: c.AllowFragmentation,
 	}
 }

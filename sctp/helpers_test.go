@@ -73,6 +73,18 @@ func (w *world) stack(cfg sctp.StackConfig, ips ...netip.Addr) *sctp.Stack {
 	return s
 }
 
+// spied opens another stack on the client's host, over a carrier that wrap has put
+// its own around.
+func (w *world) spied(wrap func(carrier.Carrier) carrier.Carrier) *sctp.Stack {
+	w.t.Helper()
+	c, err := w.net.Host(clientIP).Carrier(netip.AddrPortFrom(clientIP, 0))
+	require.NoError(w.t, err)
+	s, err := sctp.NewStack(&sctp.StackConfig{Carriers: []carrier.Carrier{wrap(c)}})
+	require.NoError(w.t, err)
+	w.t.Cleanup(func() { require.NoError(w.t, s.Close()) })
+	return s
+}
+
 // addr is where the server listens.
 func (w *world) addr() *sctp.Addr {
 	return &sctp.Addr{IPs: []netip.Addr{serverIP}, Port: testPort}

@@ -3,7 +3,6 @@ package sctp_test
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -233,28 +232,6 @@ func TestHTTP(t *testing.T) {
 	require.NoError(t, srv.Shutdown(ctx))
 	require.ErrorIs(t, <-served, http.ErrServerClosed)
 	require.NoError(t, stack.Close())
-}
-
-// S4: a refused datagram (ICMP port unreachable) does not end anything: Dial goes
-// on until somebody listens.
-func TestS4ConnectionRefusedIsNotFatal(t *testing.T) {
-	l, err := sctp.Listen("127.0.0.1:0@0", nil)
-	require.NoError(t, err)
-	at := *l.Addr().(*sctp.Addr)
-	require.NoError(t, l.Close())
-	dialed := result(func() error {
-		a, err := sctp.Dial(context.Background(), at.String(), &sctp.Config{RTOInitial: 50 * time.Millisecond, RTOMin: 50 * time.Millisecond})
-		if err != nil {
-			return err
-		}
-		return errors.Join(a.Send(context.Background(), text("x")), a.Close())
-	})
-	time.Sleep(100 * time.Millisecond) // INITs meet a closed port
-	l, err = sctp.Listen(at.String(), nil)
-	require.NoError(t, err)
-	defer l.Close()
-	go serveEcho(l)
-	require.NoError(t, <-dialed)
 }
 
 // S3: a tiny socket buffer loses packets, but the transfer makes progress.

@@ -106,6 +106,7 @@ func (s *Stack) open() error {
 	s.local = make(map[netip.Addr]*link)
 	for _, c := range carriers {
 		l := &link{Carrier: c, addrs: c.LocalAddrs()}
+		s.takeNotices(l)
 		s.links = append(s.links, l)
 		for _, a := range l.addrs {
 			if ip := a.Addr(); s.local[ip] == nil && !ip.IsUnspecified() {

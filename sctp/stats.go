@@ -42,6 +42,9 @@ type StackStats struct {
 	RateLimited int64 // answers suppressed by MaxInitRate and MaxReplyRate
 	Refused     int64 // handshakes not completed for lack of room
 
+	ICMPIn     int64 // ICMP messages about packets sent (RFC 9260 §10)
+	ICMPStrays int64 // of these, about packets of no association
+
 	Dialed    int64 // associations that Dial began
 	Connected int64 // of these, established
 	Accepted  int64 // associations that came in
@@ -56,7 +59,7 @@ type StackStats struct {
 type stackCounters struct {
 	packetsIn, packetsOut, bytesIn, bytesOut, sendErrors, readErrors atomic.Int64
 	badChecksum, malformed, strays, replies, limited, refused        atomic.Int64
-	outOfBlue, strayChunks                                           atomic.Int64
+	outOfBlue, strayChunks, icmpIn, icmpStrays                       atomic.Int64
 	dialed, connected, accepted, closed, failed, aborted             atomic.Int64
 }
 
@@ -68,6 +71,7 @@ func (c *stackCounters) snapshot() StackStats {
 		BadChecksum: c.badChecksum.Load(), Malformed: c.malformed.Load(),
 		Strays: c.strays.Load(), Replies: c.replies.Load(),
 		RateLimited: c.limited.Load(), Refused: c.refused.Load(),
+		ICMPIn: c.icmpIn.Load(), ICMPStrays: c.icmpStrays.Load(),
 		OutOfBlue: c.outOfBlue.Load(), StrayChunks: c.strayChunks.Load(),
 		Dialed: c.dialed.Load(), Connected: c.connected.Load(), Accepted: c.accepted.Load(),
 		Closed: c.closed.Load(), Failed: c.failed.Load(), Aborted: c.aborted.Load(),

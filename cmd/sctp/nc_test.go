@@ -2,6 +2,9 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -11,11 +14,27 @@ import (
 	"github.com/rserpool/rserpool/sctp"
 )
 
+// listenNc starts a listening nc and waits for its socket: where the host says that
+// nobody is there, a client gives up at once.
+func listenNc(t *testing.T, addr string) *started {
+	t.Helper()
+	s := start(t, "nc", "-l", addr)
+	_, port, _ := strings.Cut(addr, "@")
+	n, err := strconv.Atoi(port)
+	require.NoError(t, err)
+	bound := fmt.Sprintf(":%04X ", n)
+	require.Eventually(t, func() bool {
+		b, err := os.ReadFile("/proc/net/udp")
+		return err != nil || strings.Contains(string(b), bound) // others than Linux do not say so
+	}, 10*time.Second, 2*time.Millisecond)
+	return s
+}
+
 // Lines go both ways; the end of one standard input ends both gracefully, with
 // nothing lost.
 func TestNcBothWays(t *testing.T) {
 	addr := "127.0.0.1:5000@" + freeUDP(t)
-	server := start(t, "nc", "-l", addr)
+	server := listenNc(t, addr)
 	client := start(t, "nc", addr)
 	say := func(from, to *started, text string) {
 		t.Helper()
@@ -71,7 +90,7 @@ func TestNcMessages(t *testing.T) {
 // A stream that was not negotiated is a mistake in the command line.
 func TestNcStreamBeyondTheAssociation(t *testing.T) {
 	addr := "127.0.0.1:5000@" + freeUDP(t)
-	start(t, "nc", "-l", addr)
+	listenNc(t, addr)
 	_, err := execute(t, strings.NewReader("x"), "nc", addr, "--stream", "60000")
 	require.ErrorAs(t, err, &usageError{})
 	require.ErrorContains(t, err, "stream 60000")
@@ -80,7 +99,7 @@ func TestNcStreamBeyondTheAssociation(t *testing.T) {
 // A host name is as good as an address.
 func TestNcHostName(t *testing.T) {
 	udp := freeUDP(t)
-	server := start(t, "nc", "-l", "127.0.0.1:5000@"+udp)
+	server := listenNc(t, "127.0.0.1:5000@"+udp)
 	_, err := execute(t, strings.NewReader("by name\n"), "nc", "localhost:5000@"+udp)
 	require.NoError(t, err)
 	require.Equal(t, "by name\n", server.wait())

@@ -110,6 +110,11 @@ func (a *Association) hintUnreachable(now time.Time, p *path.Path, m *ICMP) {
 	switch {
 	case m.Kind == ICMPPort && a.cfg.EncapOverhead == 0:
 		return // ICMP3: SCTP has no port unreachable
+	case m.Kind == ICMPPort && a.state == CookieWait && len(a.paths.All) == 1:
+		// ICMP8 by way of RFC 6951 §5.5: as an ABORT that answers the INIT. Only who saw
+		// the INIT can quote its Initiate Tag, and nothing is lost that exists.
+		a.fail(ErrPortUnreachable)
+		return
 	case a.state.setup() || a.state == ShutdownSent || a.state == ShutdownAckSent:
 		return // T1 and T2 look after that
 	case !a.quotesProbe(p, m.Quoted):
