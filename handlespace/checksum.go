@@ -42,24 +42,34 @@ func fold(sum uint64) uint16 {
 
 // Checksum is the PE checksum of home (RFC 5353 §3.6.2): 0xffff if it owns nothing.
 func (s *Space) Checksum(home rserpool.RegistrarID) uint16 {
-	return fold(s.ownedSum(home))
+	sum, _ := s.sums(home)
+	return fold(sum)
 }
 
 // ChecksumRsplib is the PE checksum of home as rsplib's registrars compute it. It
 // is the same as Checksum while home owns less than about 3,600 elements, with
 // handles of usual length 10,000 and more. Beyond that rsplib's 32-bit sum wraps
 // and loses carries, so that its checksum violates RFC 5353. A registrar takes a
-// rsplib peer's PRESENCE as in order if it has one or the other; it must send
-// such a peer this one, else the peer asks for the handle table over and over.
+// rsplib peer's PRESENCE as in order if it has one or the other.
 func (s *Space) ChecksumRsplib(home rserpool.RegistrarID) uint16 {
-	return fold(uint64(uint32(s.ownedSum(home))))
+	sum, _ := s.sums(home)
+	return fold(uint64(uint32(sum)))
 }
 
-func (s *Space) ownedSum(home rserpool.RegistrarID) uint64 {
+// ChecksumPortable is ChecksumRsplib of those elements that are Options.Portable:
+// the ones that a rsplib peer was told of. A registrar must send such a peer this
+// checksum of its own elements, else the peer asks for the handle table over and
+// over.
+func (s *Space) ChecksumPortable(home rserpool.RegistrarID) uint16 {
+	_, sum := s.sums(home)
+	return fold(uint64(uint32(sum)))
+}
+
+func (s *Space) sums(home rserpool.RegistrarID) (all, portable uint64) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if o := s.owners[home]; o != nil {
-		return o.sum
+		return o.sum, o.rsum
 	}
-	return 0
+	return 0, 0
 }

@@ -46,11 +46,20 @@ type record struct {
 	owner *owner
 	bytes int    // size of its Pool Element parameter with padding
 	sum   uint64 // its part of the owner's checksum
+	rsum  uint64 // sum, or 0 if it is not Options.Portable
 	epoch uint64 // of the owner when last registered: see Space.Mark
 	timer int    // 1 + index in the expiry heap, 0 if it does not expire
 }
 
 // replace stores new attributes, which must not be shared with anybody.
-func (r *record) replace(pe rserpool.PoolElement, bytes int) {
+func (s *Space) replace(r *record, pe rserpool.PoolElement, bytes int) {
 	r.el.PoolElement, r.bytes = pe, bytes
+	rsum := uint64(0)
+	if s.opts.Portable(r.el.Handle, &r.el.PoolElement, bytes) {
+		rsum = r.sum
+	}
+	if r.owner != nil {
+		r.owner.rsum += rsum - r.rsum // modulo 2⁶⁴
+	}
+	r.rsum = rsum
 }

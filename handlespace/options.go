@@ -33,6 +33,11 @@ type Options struct {
 	// rserpool.MaxPoolHandle, which is the default. Registrars of rsplib abort
 	// when they get one beyond rserpool.MaxPoolHandleRsplib.
 	MaxPoolHandle int
+	// Portable says which elements registrars of rsplib take, given the size of their
+	// Pool Element parameter in bytes: the others do not count for
+	// Space.ChecksumPortable. nil means all of them. It must depend on its arguments
+	// only and not use the Space.
+	Portable func(h rserpool.PoolHandle, pe *rserpool.PoolElement, bytes int) bool
 	// Policy is passed on to the pools' selectors, except that each pool gets a
 	// random generator of its own whose seed comes from Policy.Rand. The selections
 	// are a function of the calls if Policy.Rand is one.
@@ -62,6 +67,9 @@ func (o Options) withDefaults() Options {
 	o.MaxPoolHandle = min(o.MaxPoolHandle, rserpool.MaxPoolHandle)
 	if o.Policy.Rand == nil {
 		o.Policy.Rand = rand.Uint64
+	}
+	if o.Portable == nil {
+		o.Portable = func(rserpool.PoolHandle, *rserpool.PoolElement, int) bool { return true }
 	}
 	if o.NewSelector == nil {
 		o.NewSelector = policy.New

@@ -11,6 +11,7 @@ type owner struct {
 	id      rserpool.RegistrarID
 	index   index
 	sum     uint64 // of the blocks of its elements: see checksum.go
+	rsum    uint64 // of those that are Options.Portable
 	epoch   uint64 // number of calls of Mark
 	marking bool   // marks count: neither Sweep nor Unmark came since
 }
@@ -24,6 +25,7 @@ func (s *Space) own(r *record, home rserpool.RegistrarID) {
 	}
 	o.index.add(r)
 	o.sum += r.sum
+	o.rsum += r.rsum
 	r.owner, r.epoch = o, o.epoch
 }
 
@@ -32,6 +34,7 @@ func (s *Space) disown(r *record) {
 	o := r.owner
 	o.index.remove(r)
 	o.sum -= r.sum
+	o.rsum -= r.rsum
 	r.owner = nil
 	if o.index.n == 0 {
 		delete(s.owners, o.id)

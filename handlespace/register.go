@@ -121,7 +121,7 @@ func (s *Space) add(now time.Time, h rserpool.PoolHandle, p *pool, pe *rserpool.
 	}
 	r := &record{pool: p, sum: p.sum + sumID(pe.ID)}
 	r.el = Element{Handle: p.handle, Registered: now, Updated: now}
-	r.replace(pe.Clone(), bytes)
+	s.replace(r, pe.Clone(), bytes)
 	r.item = policy.Item{ID: pe.ID, Policy: r.el.Policy, Value: r}
 	s.link(r)
 	return Change{Kind: Added, New: r.el}, nil
@@ -136,7 +136,7 @@ func (s *Space) update(now time.Time, r *record, pe *rserpool.PoolElement) (Chan
 			return Change{}, err
 		}
 		c.Kind = Updated
-		r.replace(pe.Clone(), bytes)
+		s.replace(r, pe.Clone(), bytes)
 		if pe.Home != r.owner.id {
 			s.disown(r)
 			s.own(r, pe.Home)

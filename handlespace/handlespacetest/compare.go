@@ -41,6 +41,10 @@ func (r *runner) compareSums() error {
 		if got := r.space.ChecksumRsplib(home); got != want {
 			return differ("rsplib checksum of "+home.String(), got, want)
 		}
+		want = checksum(slices.DeleteFunc(slices.Clone(es), func(e *modelElement) bool { return !portable(e.Handle, &e.PoolElement, 0) }), home)
+		if got := r.space.ChecksumPortable(home); got != want {
+			return differ("checksum for rsplib of "+home.String(), got, want)
+		}
 	}
 	var want time.Time
 	for _, e := range es {

@@ -24,6 +24,7 @@ func Run(program []byte) error {
 		MaxElementsPerPool: maxPerPool,
 		MaxElementBytes:    maxElementBytes,
 		MaxPoolHandle:      maxHandle,
+		Portable:           portable,
 		Policy:             policy.Options{Rand: rand.NewPCG(1, 2).Uint64},
 	}
 	r := &runner{
@@ -57,6 +58,11 @@ const (
 	maxElementBytes = 300
 	maxHandle       = 6
 )
+
+// portable is Options.Portable: handles and attributes matter.
+func portable(h rserpool.PoolHandle, pe *rserpool.PoolElement, _ int) bool {
+	return len(h) < 5 && pe.ASAP == nil
+}
 
 // handles are the pool handles in use, in order. The last is beyond maxHandle.
 var handles = []rserpool.PoolHandle{"", "\x00", "a", "ab", "abcde", "b", "zzzzzzz"}

@@ -5,7 +5,6 @@ import (
 
 	"github.com/rserpool/rserpool/asap"
 	"github.com/rserpool/rserpool/handlespace"
-	"github.com/rserpool/rserpool/rserpool"
 )
 
 // lifeAmbiguous is the smallest Registration Life that may be of either unit:
@@ -68,30 +67,4 @@ func (r *Registrar) lifeTimeout(now time.Time, k handlespace.Key) {
 	}
 	r.stats.Expired++
 	r.remove(now, e, "registration life ended")
-}
-
-// forPeer is an element as a peer is told of it. Peers of other implementations do
-// not know the UDP Port parameter; it is left out where it says nothing new.
-func (r *Registrar) forPeer(pe rserpool.PoolElement, p *peer) rserpool.PoolElement {
-	if !p.foreign {
-		return pe
-	}
-	pe.Life = r.profile.LifeUnit.forForeign(pe.Life)
-	if pe.User.UDPPort == rserpool.DefaultUDPPort {
-		pe.User.UDPPort = 0
-	}
-	if pe.ASAP != nil && pe.ASAP.UDPPort == rserpool.DefaultUDPPort {
-		t := *pe.ASAP
-		t.UDPPort = 0
-		pe.ASAP = &t
-	}
-	return pe
-}
-
-// foreignTakes reports whether a peer of another implementation survives an
-// element: rsplib aborts on long pool handles and on elements that do not go into
-// its page, and refuses those without ASAP transport.
-func foreignTakes(el handlespace.Element) bool {
-	return len(el.Handle) <= rserpool.MaxPoolHandleRsplib && el.ASAP != nil &&
-		len(el.PoolElement.AppendTo(nil)) <= maxForeignPage-rserpool.MaxPoolHandleRsplib-4
 }

@@ -33,21 +33,12 @@ func (r *Registrar) announcePresence(replyRequired bool) {
 func (r *Registrar) sendPresence(c *conn, to rserpool.RegistrarID, replyRequired bool) {
 	m := &enrp.Presence{
 		Sender: r.id, Receiver: to, ReplyRequired: replyRequired,
-		Checksum: r.checksum(r.id, r.peers[c.peer]), HasChecksum: true,
+		Checksum: r.ownChecksum(r.peers[c.peer]), HasChecksum: true,
 	}
 	if info := r.serverInfo(c); len(info.Transport.Addrs) > 0 {
 		m.Server = &info
 	}
 	r.send(c, m)
-}
-
-// checksum is that of the elements of a registrar, as a peer computes it: rsplib
-// loses carries where there are many elements.
-func (r *Registrar) checksum(of rserpool.RegistrarID, with *peer) uint16 {
-	if with != nil && with.foreign {
-		return r.space.ChecksumRsplib(of)
-	}
-	return r.space.Checksum(of)
 }
 
 // serverInfo is where the other side of c can reach this registrar. The address and

@@ -217,7 +217,7 @@ func sortedKeys[V any](m map[handlespace.Key]V) []handlespace.Key {
 func (r *Registrar) newSpace() *handlespace.Space {
 	return handlespace.New(handlespace.Options{
 		MaxPools: r.limits.Pools, MaxElements: r.limits.Elements, MaxElementsPerPool: r.limits.ElementsPerPool,
-		Policy: policy.Options{Rand: r.rnd.Uint64},
+		Policy: policy.Options{Rand: r.rnd.Uint64}, Portable: portable,
 	})
 }
 

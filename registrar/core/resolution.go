@@ -9,12 +9,9 @@ import (
 	"github.com/rserpool/rserpool/rserpool"
 )
 
-// Bounds on messages that list elements: below rserpool.MaxMessage with room for
-// what stands beside the elements.
-const (
-	maxPage        = 60_000
-	maxForeignPage = 1_350 // rsplib aborts on much more than 1,400
-)
+// maxPage bounds messages that list elements, in bytes: below rserpool.MaxMessage
+// with room for what stands beside the elements.
+const maxPage = 60_000
 
 // bucket limits a rate: it holds what may still be done.
 type bucket struct {

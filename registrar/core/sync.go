@@ -37,7 +37,7 @@ const maxAuditBackoff = 64
 // help, because this registrar does not take some of the elements, it is tried
 // again less and less often.
 func (r *Registrar) auditPeer(now time.Time, p *peer, sum uint16) {
-	if r.space.Checksum(p.id) == sum || r.checksum(p.id, p) == sum {
+	if r.agrees(p, sum) {
 		p.audit = audit{}
 		return
 	}
@@ -198,7 +198,7 @@ func (r *Registrar) tableRequest(now time.Time, c *conn, p *peer, m *enrp.Handle
 		home = r.id
 	}
 	bytes := r.limits.PageBytes
-	if p.foreign || p.info == nil {
+	if p.isForeign() {
 		bytes = min(bytes, maxForeignPage)
 	}
 	page, next, more := r.space.Page(home, c.serve.cursor, r.limits.PageElements, bytes)
@@ -218,11 +218,10 @@ func (r *Registrar) entriesFor(p *peer, page []handlespace.PoolEntry) []enrp.Poo
 	var out []enrp.PoolEntries
 	for _, pool := range page {
 		els := make([]rserpool.PoolElement, 0, len(pool.Elements))
-		for _, pe := range pool.Elements {
-			if pe.Home == 0 || p.foreign && !foreignTakes(handlespace.Element{PoolElement: pe, Handle: pool.Handle}) {
-				continue
+		for i := range pool.Elements {
+			if pe := &pool.Elements[i]; pe.Home != 0 && p.takes(pool.Handle, pe) {
+				els = append(els, r.forPeer(*pe, p))
 			}
-			els = append(els, r.forPeer(pe, p))
 		}
 		if len(els) > 0 {
 			out = append(out, enrp.PoolEntries{Handle: pool.Handle, Elements: els})

@@ -37,12 +37,9 @@ func (r *Registrar) announce(action enrp.UpdateAction, el handlespace.Element) {
 // sendUpdate sends one HANDLE_UPDATE. RFC 5353 §2.4 leaves the receiver blank;
 // rsplib sets it, and both accept both.
 func (r *Registrar) sendUpdate(p *peer, action enrp.UpdateAction, el handlespace.Element, suggest bool) {
-	if p.foreign && !foreignTakes(el) {
-		return
-	}
-	pe := r.forPeer(el.PoolElement, p)
-	if r.tell(p, &enrp.HandleUpdate{
-		Sender: r.id, Receiver: p.id, TakeoverSuggested: suggest, Action: action, Handle: el.Handle, Element: pe,
+	action, pe, ok := r.updateFor(p, action, el)
+	if ok && r.tell(p, &enrp.HandleUpdate{
+		Sender: r.id, Receiver: p.id, TakeoverSuggested: suggest && action == enrp.AddPE, Action: action, Handle: el.Handle, Element: pe,
 	}) {
 		r.stats.UpdatesSent++
 	}
