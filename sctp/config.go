@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/rserpool/rserpool/sctp/capture"
 	"github.com/rserpool/rserpool/sctp/carrier"
 	"github.com/rserpool/rserpool/sctp/carrier/udpencap"
 	"github.com/rserpool/rserpool/sctp/congestion"
@@ -248,6 +249,10 @@ type StackConfig struct {
 	// handshakes, which are ABORT and SHUTDOWN COMPLETE (RFC 9260 §8.4), per
 	// second. Zero: 1,000. Negative: none are sent.
 	MaxReplyRate int
+
+	// Capture gets every packet that is sent or received, the malformed ones too; a
+	// capture.Writer makes a file of them that Wireshark opens. Nil: nobody.
+	Capture capture.Sink
 
 	// Rand is the source of tags, ports and keys. Nil: crypto/rand.Reader. Anything
 	// else is for simulations only.

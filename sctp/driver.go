@@ -125,6 +125,9 @@ func (b *sendBuffer) flushTo(s *Stack, l *link) {
 	}
 	s.count.packetsOut.Add(int64(packets))
 	s.count.bytesOut.Add(int64(bytes))
+	if s.cfg.Capture != nil {
+		s.captureOut(l, b.batch[:b.n])
+	}
 	// An error means that the carrier is closed: the datagrams are lost, as they
 	// could be on any network.
 	if _, err := l.WriteBatch(b.batch[:b.n]); err != nil {
@@ -245,6 +248,9 @@ func (s *Stack) read(l *link) {
 func (r *reader) deliver(now time.Time, ds []carrier.Datagram) {
 	for i := range ds {
 		d := &ds[i]
+		if r.stack.cfg.Capture != nil {
+			r.captureIn(now, d)
+		}
 		for data := range d.Segments() {
 			r.accept(d, data)
 			if len(r.packets) == maxPackets {

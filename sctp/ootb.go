@@ -150,6 +150,9 @@ func (r *reader) send(t *core.Transmit) {
 	c.packetsOut.Add(1)
 	c.bytesOut.Add(int64(len(t.Data)))
 	r.out[0] = carrier.Datagram{Local: t.Local, Remote: t.Remote, Data: t.Data, ECN: t.ECN}
+	if r.stack.cfg.Capture != nil {
+		r.stack.captureOut(r.link, r.out[:])
+	}
 	if _, err := r.link.WriteBatch(r.out[:]); err != nil {
 		c.sendErrors.Add(1)
 	}

@@ -23,7 +23,10 @@ var arrows = map[string][]string{
 	"sctp/core/internal/tx":   {"sctp/wire", "sctp/core/internal/path"},
 	"sctp/core": {"sctp/wire", "sctp/congestion",
 		"sctp/core/internal/path", "sctp/core/internal/rx", "sctp/core/internal/tx"},
-	"sctp": {"sctp/core", "sctp/wire", "sctp/carrier", "sctp/carrier/udpencap"},
+	"sctp/internal/spool": {},
+	"sctp/capture":        {"sctp/wire", "sctp/internal/spool"},
+	"sctp": {"sctp/core", "sctp/wire", "sctp/carrier", "sctp/carrier/udpencap",
+		"sctp/capture", "sctp/internal/spool"},
 
 	// RSerPool, bottom to top.
 	"rserpool":           {"internal/tlv"},
