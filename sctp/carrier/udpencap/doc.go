@@ -19,10 +19,13 @@
 // datagram per call, know local addresses where golang.org/x/net does, and leave
 // the ECN bits zero.
 //
+// Datagrams leave whole, with the Don't Fragment bit, so that the path MTU can be
+// found by probing (RFC 6951 §5.6); Config.AllowFragmentation turns that off. ICMP and
+// ICMPv6 messages come from the socket's error queue and go to whom SetNotify names
+// (RFC 6951 §5.5). Both are for Linux only.
+//
 // Loss is normal: a datagram that the kernel refuses is dropped and counted, see
-// Stats. The UDP checksum is always computed (RFC 6951 §5.3). ICMP messages are not
-// evaluated (RFC 6951 §5.5 allows that), and the Don't Fragment bit is what the
-// operating system makes it.
+// Stats. The UDP checksum is always computed (RFC 6951 §5.3).
 //
 // The package starts no goroutines and does not look into the packets.
 package udpencap
