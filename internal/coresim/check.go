@@ -14,7 +14,8 @@ func (e *End) check() {
 	e.touched = false
 	cfg := &e.host.Config
 	// What counts messages one by one is looked at each time while they are few.
-	if e.checks++; e.checks%16 == 0 || e.Buffered()+e.Held() < 40_000 {
+	few := !e.host.w.rarely && e.Buffered()+e.Held() < 40_000
+	if e.checks++; few || e.checks%16 == 0 && !e.host.w.rarely || e.checks%1024 == 0 {
 		must(e.Verify(), "%v", e)
 	}
 	closed := e.State() == core.Closed

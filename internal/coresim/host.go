@@ -1,7 +1,6 @@
 package coresim
 
 import (
-	"bytes"
 	"net/netip"
 	"slices"
 	"time"
@@ -173,7 +172,10 @@ func (h *Host) transmit(t core.Transmit) {
 	if !slices.Contains(h.addrs, t.Local) {
 		return // a stack cannot send from it
 	}
-	dg.Data = bytes.Clone(dg.Data)
+	if h.w.carry != nil {
+		h.w.carry(h, dg)
+		return
+	}
 	h.w.Net.Send(h.w.Now, netip.AddrPortFrom(t.Local, h.port), dg)
 }
 

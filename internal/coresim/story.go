@@ -46,6 +46,8 @@ func Run(seed uint64, trace io.Writer) (digest uint64, err error) {
 		for lives := 0; s.life() && lives < 4; lives++ {
 			s.base += 1 << 20
 		}
+		s.calm()
+		s.clear()
 	})
 	if err != nil {
 		err = fmt.Errorf("seed %d: %w", seed, err)
@@ -87,7 +89,7 @@ func (s *story) open() *End {
 	if s.r.IntN(2) == 0 {
 		n = len(s.b.addrs)
 	}
-	if s.nat != nil || s.r.IntN(4) > 0 {
+	if s.nat != nil || s.r.IntN(4) > 0 || s.b.Live(Port, Port) != nil {
 		return s.a.Dial(s.b, 5000, n)
 	}
 	// Both dial, one of them some time after the other.
@@ -107,6 +109,9 @@ func (s *story) open() *End {
 // life is one association of a's. It returns true if there shall be another.
 func (s *story) life() bool {
 	w := s.w
+	if s.flows != nil && s.a.Ends != nil {
+		s.clear()
+	}
 	s.flows, s.moved = nil, w.Now
 	as := s.open()
 	if as == nil {
@@ -130,7 +135,7 @@ func (s *story) life() bool {
 			fail("nobody was that impatient: %v", as)
 		}
 		s.calm()
-		s.settle()
+		s.clear()
 		return s.r.IntN(2) == 0
 	}
 	s.moved = w.Now
@@ -232,6 +237,25 @@ func (s *story) finish(as, bs *End, crashed *Host) {
 	for _, f := range s.flows {
 		if f.Missing() > 0 {
 			fail("a graceful end lost messages %v: %v\n%v\n%v", f.sent, f, as, bs)
+		}
+	}
+}
+
+// clear lets the users end whatever is there: half-open associations, or what came
+// of a packet from an earlier life.
+func (s *story) clear() {
+	for _, h := range []*Host{s.a, s.b} {
+		for _, e := range h.Ends {
+			_ = e.Shutdown(h.now())
+			e.drain()
+		}
+	}
+	s.settle()
+	for _, h := range []*Host{s.a, s.b} {
+		for _, e := range h.Ends {
+			if e.State() != core.Closed {
+				fail("still there after a day: %v", e)
+			}
 		}
 	}
 }

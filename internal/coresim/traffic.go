@@ -27,6 +27,7 @@ type Flow struct {
 	sent   map[uint32]int             // sizes of the messages that have not arrived
 	order  map[wire.StreamID][]uint32 // ordered ones of these, by stream
 
+	dataIn  uint64 // chunks that had arrived when it was last looked at
 	streams int
 	paused  time.Time // the reader sleeps until then
 	buf     []byte
@@ -59,16 +60,18 @@ func (f *Flow) Missing() int { return len(f.sent) }
 func body(id uint32, i int) byte { return byte(int(id)*31 + i*7 + i>>8) }
 
 // pump sends what there is room for, unless it is over, and reads what arrived. It
-// reports whether something did.
+// reports whether something did since the last time.
 func (f *Flow) pump(over bool) bool {
 	f.write(over)
+	in := f.rx.Stats().DataIn
+	progress := in > f.dataIn
+	f.dataIn = in
 	if f.paused.After(f.tx.host.w.Now) {
-		return false
+		return progress
 	}
 	if f.told {
-		return f.readTold()
+		return f.readTold() || progress
 	}
-	progress := false
 	for f.read(f.rx.Receive(f.rx.host.now(), f.buf)) {
 		progress = true
 	}
@@ -101,7 +104,12 @@ func (f *Flow) send() bool {
 	if r.IntN(f.big) == 0 {
 		n = 1 + r.IntN(maxMessage)
 	}
-	m := core.Outgoing{Stream: wire.StreamID(r.IntN(f.streams)), PPID: wire.PPID(f.next), Unordered: r.IntN(5) == 0, Immediate: r.IntN(20) == 0}
+	return f.put(core.Outgoing{Stream: wire.StreamID(r.IntN(f.streams)), Unordered: r.IntN(5) == 0, Immediate: r.IntN(20) == 0}, n)
+}
+
+// put sends the next message, of n bytes; false if the send buffer is full.
+func (f *Flow) put(m core.Outgoing, n int) bool {
+	m.PPID = wire.PPID(f.next)
 	b := make([]byte, n)
 	for i := range b {
 		b[i] = body(f.next, i)

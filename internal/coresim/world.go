@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/rserpool/rserpool/internal/simnet"
+	"github.com/rserpool/rserpool/sctp/carrier"
 	"github.com/rserpool/rserpool/sctp/wire"
 )
 
@@ -75,7 +76,9 @@ type World struct {
 	byAddr map[netip.Addr]*Host
 	buf    []byte
 
-	still int // steps since time last moved
+	carry  func(*Host, carrier.Datagram) // what takes packets instead of Net
+	rarely bool                          // associations check themselves now and then only
+	still  int                           // steps since time last moved
 }
 
 // NewWorld returns a world without hosts. All randomness derives from seed.
