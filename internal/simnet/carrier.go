@@ -27,7 +27,11 @@ type Carrier struct {
 	closed   atomic.Bool
 }
 
-var _ carrier.Carrier = (*Carrier)(nil)
+var (
+	_ carrier.Carrier    = (*Carrier)(nil)
+	_ carrier.Notifier   = (*Carrier)(nil)
+	_ carrier.Fragmenter = (*Carrier)(nil)
+)
 
 func newCarrier(n *Network) *Carrier {
 	c := &Carrier{net: n}
@@ -90,6 +94,16 @@ func (c *Carrier) LocalAddrs() []netip.AddrPort { return slices.Clone(c.local) }
 
 // Overhead implements carrier.Carrier: 8 bytes of UDP header.
 func (c *Carrier) Overhead() int { return udpHeaderLen }
+
+// DontFragment implements carrier.Fragmenter: true, see Link.MTU.
+func (c *Carrier) DontFragment() bool { return true }
+
+// SetNotify implements carrier.Notifier; see Network.SetICMP.
+func (c *Carrier) SetNotify(f func(carrier.Notice)) {
+	c.queue.mu.Lock()
+	defer c.queue.mu.Unlock()
+	c.queue.notify = f
+}
 
 // Close implements carrier.Carrier.
 func (c *Carrier) Close() error {

@@ -37,7 +37,7 @@
 // depend on the traffic of other links, which keeps runs with several sending
 // goroutines reproducible as far as the order within each direction is.
 //
-// The package does not simulate IP fragmentation, routers, ARP or ICMP; a
-// datagram that is too big vanishes, as in a path MTU black hole, and the
-// observer is told.
+// The package does not simulate routers, ARP or the fragments of a datagram. One
+// that is too big vanishes, as in a path MTU black hole, and the observer is told;
+// with SetICMP the sender is told as well, and of ports that nobody has.
 package simnet

@@ -14,6 +14,9 @@ const (
 	inboxPacket = 64
 )
 
+// inboxNotices bounds the ICMP messages that wait.
+const inboxNotices = 256
+
 // maxMerged bounds the payload of datagrams merged on receive, as UDP does.
 const maxMerged = 1<<16 - 1
 
@@ -24,6 +27,8 @@ type inbox struct {
 	cond   sync.Cond
 	packs  []Packet
 	bytes  int
+	icmp   []*carrier.Notice
+	notify func(carrier.Notice)
 	merge  bool
 	closed bool
 }
@@ -45,8 +50,10 @@ func (q *inbox) put(p Packet) bool {
 func (q *inbox) get(ds []carrier.Datagram) (int, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for len(q.packs) == 0 && !q.closed {
-		q.cond.Wait()
+	for q.hand(); len(q.packs) == 0 && !q.closed; q.hand() {
+		if len(q.icmp) == 0 {
+			q.cond.Wait()
+		}
 	}
 	if q.closed {
 		return 0, net.ErrClosed
@@ -60,6 +67,30 @@ func (q *inbox) get(ds []carrier.Datagram) (int, error) {
 		q.packs = nil // let the array and the taken packets go
 	}
 	return n, nil
+}
+
+// putNotice appends an ICMP message.
+func (q *inbox) putNotice(n *carrier.Notice) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.notify != nil && !q.closed && len(q.icmp) < inboxNotices {
+		q.icmp = append(q.icmp, n)
+		q.cond.Signal()
+	}
+}
+
+// hand passes on the ICMP messages. It unlocks q meanwhile.
+func (q *inbox) hand() {
+	notices, f := q.icmp, q.notify
+	q.icmp = nil
+	if f == nil || len(notices) == 0 {
+		return
+	}
+	q.mu.Unlock()
+	defer q.mu.Lock()
+	for _, n := range notices {
+		f(*n)
+	}
 }
 
 // take removes the first packet, with those that merge into it.

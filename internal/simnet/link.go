@@ -44,7 +44,8 @@ type Link struct {
 	// marked CE (RFC 3168 §5). 0 means never.
 	MarkAt int
 	// MTU is the size in bytes of the largest IP packet that passes, counted as
-	// Packet.Size does. 0 means no limit. Larger ones vanish.
+	// Packet.Size does. 0 means no limit. Larger ones vanish
+	// unless they may be fragmented.
 	MTU int
 }
 

@@ -3,6 +3,8 @@ package simnet
 import (
 	"net/netip"
 	"time"
+
+	"github.com/rserpool/rserpool/sctp/carrier"
 )
 
 // live is the part of a Network that carriers use: who is bound where, and the
@@ -17,6 +19,10 @@ type live struct {
 // the next one. n.mu is held.
 func (n *Network) pump(now time.Time) {
 	for f := n.due(now); f != nil; f = n.due(now) {
+		if f.icmp != nil {
+			n.returned(f)
+			continue
+		}
 		if !n.arrive(f) {
 			continue
 		}
@@ -24,6 +30,7 @@ func (n *Network) pump(now time.Time) {
 		switch {
 		case c == nil:
 			n.note(now, Unbound, &f.pack)
+			n.report(now, f, carrier.NoticePort, n.link(f.hop))
 		case !c.queue.put(f.pack):
 			n.note(now, Overflow, &f.pack)
 		default:

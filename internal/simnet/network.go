@@ -23,6 +23,7 @@ type Network struct {
 	nats     []*NAT
 	observer func(Event)
 	filter   func(time.Time, Packet) bool
+	icmp     bool
 	counts   [numKinds]int
 	live     live
 }
@@ -61,10 +62,7 @@ func (n *Network) SetDefaultLink(l Link) {
 func (n *Network) Link(from, to netip.Addr) Link {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if p := n.paths[direction{from, to}]; p != nil && p.explicit {
-		return p.link
-	}
-	return n.fallback
+	return *n.link(direction{from, to})
 }
 
 // Send puts a datagram from the given address and port on its way at time now,
@@ -90,7 +88,7 @@ func (n *Network) Deliver(now time.Time) []Packet {
 	defer n.mu.Unlock()
 	var out []Packet
 	for f := n.due(now); f != nil; f = n.due(now) {
-		if n.arrive(f) {
+		if f.icmp == nil && n.arrive(f) {
 			n.note(f.at, Delivered, &f.pack)
 			out = append(out, f.pack)
 		}
@@ -127,7 +125,7 @@ func (n *Network) send(now time.Time, from netip.AddrPort, dg *carrier.Datagram)
 		from = netip.AddrPortFrom(dg.Local, from.Port())
 	}
 	for seg := range dg.Segments() {
-		n.sendOne(now, Packet{From: from, To: dg.Remote, Data: seg, ECN: dg.ECN & 3})
+		n.sendOne(now, Packet{From: from, To: dg.Remote, Data: seg, ECN: dg.ECN & 3, MayFragment: dg.MayFragment})
 	}
 }
 
@@ -145,7 +143,7 @@ func (n *Network) sendOne(now time.Time, p Packet) {
 		n.note(now, NoRoute, &p)
 		return
 	}
-	f := flight{hop: direction{src, dst}, pack: p}
+	f := flight{hop: direction{src, dst}, pack: p, sent: ends{p.From, p.To}}
 	if !n.translate(now, &f) {
 		n.note(now, NoMapping, &p)
 		return
@@ -159,13 +157,11 @@ func (n *Network) sendOne(now time.Time, p Packet) {
 
 // cross sends a packet over the link of its hop.
 func (n *Network) cross(now time.Time, f flight) {
-	st, l := n.paths[f.hop], &n.fallback
-	if st != nil && st.explicit {
-		l = &st.link
-	}
+	st, l := n.paths[f.hop], n.link(f.hop)
 	size := f.pack.Size()
-	if l.MTU > 0 && size > l.MTU {
+	if l.MTU > 0 && size > l.MTU && !f.pack.MayFragment {
 		n.noteTooBig(now, &f.pack, l.MTU)
+		n.report(now, &f, carrier.NoticeTooBig, l)
 		return
 	}
 	if l.perfect() {

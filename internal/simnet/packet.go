@@ -22,6 +22,9 @@ type Packet struct {
 	Data []byte
 	// ECN holds the two ECN bits of the IP header (RFC 3168 §5).
 	ECN uint8
+	// MayFragment lets the packet pass links with a smaller MTU, in fragments that
+	// share its fate.
+	MayFragment bool
 }
 
 // Size returns the size of the packet as IP packet: payload, UDP header and IP

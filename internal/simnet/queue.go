@@ -2,7 +2,10 @@ package simnet
 
 import (
 	"container/heap"
+	"net/netip"
 	"time"
+
+	"github.com/rserpool/rserpool/sctp/carrier"
 )
 
 // flight is a packet on its way.
@@ -12,7 +15,12 @@ type flight struct {
 	hop  direction
 	nat  *NAT // inbound translation due on arrival, nil if none
 	pack Packet
+	sent ends // as the sender addressed the packet
+	icmp *carrier.Notice
 }
+
+// ends is the source and the destination of a packet.
+type ends struct{ from, to netip.AddrPort }
 
 // flights is a heap of packets, earliest arrival first.
 type flights []*flight
