@@ -127,7 +127,7 @@ func (a *Association) handleInitAck(now time.Time, in Inbound, p *path.Path, pkt
 	a.rx.tsn.Init(i.InitialTSN.Add(^uint32(0)))
 	a.id.local = in.Local
 	a.addPeerAddrs(peerAddrs(in.Remote, i.Addrs))
-	for _, u := range i.Unrecognized {
+	for _, u := range unrecognized(&i) {
 		a.report(wire.CauseUnrecognizedParams, u)
 	}
 	a.paths.SetPrimary(p.ID)

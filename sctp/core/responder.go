@@ -236,13 +236,24 @@ func (r *Responder) initAck(in Inbound, pkt wire.Packet, i, own *wire.Init, c *c
 	own.HasCookie = true
 	own.Cookie = r.keys.seal(c, nil)
 	size := 0
-	for _, u := range i.Unrecognized {
+	for _, u := range unrecognized(i) {
 		if size += len(u) + 8; size > maxUnrecognized {
 			break
 		}
 		own.Unrecognized = append(own.Unrecognized, u)
 	}
 	return answer(in, pkt, i.InitiateTag, buf, own.AppendTo)
+}
+
+// unrecognized is the parameters of an INIT or INIT ACK to report (RFC 9260
+// §3.2.2). RFC 3758 §3.3.1 wants Forward-TSN-Supported among them from those who do
+// not implement it, and the codec knows it; other extensions that it knows have types
+// that are not reported.
+func unrecognized(i *wire.Init) [][]byte {
+	if !i.ForwardTSN {
+		return i.Unrecognized
+	}
+	return append(slices.Clip(i.Unrecognized), []byte{byte(wire.ParamForwardTSN >> 8), byte(wire.ParamForwardTSN & 0xff), 0, 4})
 }
 
 // peerAddrs is the peer's transport addresses: the source of its packet first,
