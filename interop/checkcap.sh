@@ -10,8 +10,8 @@ set -euo pipefail
 
 # An ICMP message quotes the cut-off start of a packet: not ours, and cut off.
 ours='(udp or sctp) and not icmp and not icmpv6 and (
-	ip.src in {10.99.1.1 .. 10.99.1.8, 10.99.2.1 .. 10.99.2.8} or
-	ipv6.src in {fd99:1::1 .. fd99:1::8, fd99:2::1 .. fd99:2::8})'
+	ip.src in {10.99.1.1 .. 10.99.1.8, 10.99.2.1 .. 10.99.2.8, 10.99.1.61 .. 10.99.1.79, 10.99.2.61 .. 10.99.2.79} or
+	ipv6.src in {fd99:1::1 .. fd99:1::8, fd99:2::1 .. fd99:2::8, fd99:1::61 .. fd99:1::79, fd99:2::61 .. fd99:2::79})'
 
 # One line a packet of ours. A checksum's status is 0 when it is bad;
 # 117440512 is the group of expert notes called Malformed.

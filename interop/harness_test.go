@@ -83,6 +83,25 @@ var (
 	r3 = machine{"r3", 15}
 )
 
+// kernels are the guests that tests which run side by side share out: k1 to k4. A
+// test that names k1 or k2 must not be parallel.
+var kernels = func() chan machine {
+	c := make(chan machine, 4)
+	c <- k1
+	c <- k2
+	c <- machine{"k3", 16}
+	c <- machine{"k4", 17}
+	return c
+}()
+
+// newKernel takes a guest with kernel SCTP for the test alone, and waits for one.
+func newKernel(t testing.TB) machine {
+	t.Helper()
+	m := <-kernels
+	t.Cleanup(func() { kernels <- m })
+	return m
+}
+
 // addr is the machine's IPv4 address on network a; both its addresses on both.
 func (m machine) addr() string    { return fmt.Sprintf("10.99.1.%d", m.n) }
 func (m machine) both() []string  { return []string{m.addr(), fmt.Sprintf("10.99.2.%d", m.n)} }
@@ -126,22 +145,30 @@ func (m machine) calm(dev string) {
 	_, _ = m.run(10*time.Second, "tc", "qdisc", "del", "dev", dev, "root")
 }
 
-// sysctl sets NAME=VALUE in the guest and puts the old value back at the end.
+// sysctl sets NAME=VALUE in the guest and puts the old values back at the end.
 func (m machine) sysctl(t testing.TB, settings ...string) {
 	t.Helper()
+	read := []string{"sysctl"}
 	for _, s := range settings {
 		name, _, _ := strings.Cut(s, "=")
-		old := strings.TrimSpace(m.must(t, "sysctl", "-n", name))
-		m.must(t, "sysctl", "-w", s)
-		t.Cleanup(func() { _, _ = m.run(10*time.Second, "sysctl", "-w", name+"="+old) })
+		read = append(read, name)
 	}
+	var restore []string
+	for line := range strings.Lines(m.must(t, read...)) {
+		name, old, ok := strings.Cut(strings.TrimSpace(line), " = ")
+		require.True(t, ok, line)
+		restore = append([]string{name + "=" + old}, restore...)
+	}
+	m.must(t, append([]string{"sysctl", "-w"}, settings...)...)
+	t.Cleanup(func() { _, _ = m.run(10*time.Second, append([]string{"sysctl", "-w"}, restore...)...) })
 }
 
-// reboot takes the guest's power away and boots it again; sysctls are those given.
-func (m machine) reboot(t testing.TB, sysctls ...string) {
+// reboot takes the guest's power away and boots it again as it was; it must be one
+// with kernel SCTP.
+func (m machine) reboot(t testing.TB) {
 	t.Helper()
 	rig(t, "crash", m.name)
-	m.boot(t, sysctls...)
+	m.boot(t, strings.Fields(os.Getenv("INTEROP_KERNEL_SYSCTLS"))...)
 }
 
 // boot boots the guest if it does not run.
@@ -174,8 +201,7 @@ func newHost(t testing.TB) host {
 	for n := 1; n <= 8; n++ {
 		if !hosts.used[n] {
 			hosts.used[n] = true
-			// Tells run.sh that the captures must hold packets of ours.
-			require.NoError(t, os.WriteFile(filepath.Join(os.Getenv("INTEROP_OUT"), "ours"), nil, 0o644))
+			ours(t)
 			t.Cleanup(func() {
 				hosts.Lock()
 				defer hosts.Unlock()
@@ -210,3 +236,6 @@ func capture(t testing.TB, tag string, filter ...string) string {
 	t.Cleanup(func() { _, _ = tryRig(15*time.Second, "endcapture", tag) })
 	return file
 }
+
+// cable is the host's end of the cable of guest or node number n.
+func cable(n int, network string) string { return fmt.Sprintf("t%d%s", n, network) }

@@ -13,7 +13,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/rserpool/rserpool/interop/pattern"
 	"github.com/rserpool/rserpool/sctp"
 )
 
@@ -35,54 +34,6 @@ func (h host) stack(t testing.TB, addr string) *sctp.Stack {
 	return s
 }
 
-// exchange sends and checks the whole pattern over an association of ours.
-func exchange(ctx context.Context, a *sctp.Association, count int) error {
-	sent := make(chan error, 1)
-	go func() { sent <- sendAll(ctx, a, count) }()
-	err := receiveAll(ctx, a, count)
-	if err != nil {
-		_ = a.Abort("the transfer failed")
-	}
-	return errors.Join(err, <-sent)
-}
-
-func sendAll(ctx context.Context, a *sctp.Association, count int) error {
-	check := pattern.NewChecker(oursSeed, streams, count, true)
-	buf := make([]byte, 0, pattern.MaxSize)
-	for n := range count {
-		m := pattern.At(oursSeed, streams, n)
-		msg := sctp.Message{Stream: sctp.StreamID(m.Stream), PPID: sctp.PPID(m.PPID()),
-			Unordered: check.Unordered(m.Stream), Data: m.AppendTo(buf)}
-		if err := a.Send(ctx, &msg); err != nil {
-			return fmt.Errorf("message %d: %w", n, err)
-		}
-	}
-	return nil
-}
-
-func receiveAll(ctx context.Context, a *sctp.Association, count int) error {
-	check := pattern.NewChecker(peerSeed, streams, count, true)
-	buf := make([]byte, pattern.MaxSize)
-	for !check.Done() {
-		m, err := a.ReceiveMessage(ctx, buf, pattern.MaxSize)
-		if err != nil {
-			return fmt.Errorf("after %d messages: %w", check.Received(), err)
-		}
-		if err := check.Check(uint16(m.Stream), uint32(m.PPID), m.Unordered, m.Data); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// roomy gives the guest's sockets larger buffers than the distribution's 208 KiB,
-// which many small messages overrun: the kernel then drops what it has no memory
-// for, and the test would measure retransmission timers.
-func roomy(t *testing.T, m machine) {
-	t.Helper()
-	m.sysctl(t, "net.core.rmem_max=4194304", "net.core.wmem_max=4194304")
-}
-
 // oursTransfer is one transfer of count messages each way between us and a C program.
 func oursTransfer(bind, to []string, port, dport int) transfer {
 	return transfer{bind: bind, to: to, port: port, dport: dport, streams: streams, send: messages, recv: messages,
@@ -97,7 +48,7 @@ func dialAndExchange(t *testing.T, h host, local, peer string, port int) {
 	a, err := h.stack(t, local).Dial(ctx, &sctp.Addr{IPs: []netip.Addr{ip}, Port: uint16(port)}, nil)
 	require.NoError(t, err)
 	defer a.Close()
-	require.NoError(t, exchange(ctx, a, messages))
+	require.NoError(t, <-sized(messages).begin(ctx, a).done)
 	require.NoError(t, a.Shutdown(ctx))
 	t.Logf("%+v", a.Stats())
 }
@@ -112,7 +63,7 @@ func acceptAndExchange(t *testing.T, l *sctp.Listener, done chan<- error) {
 		return
 	}
 	defer a.Close()
-	if err := exchange(ctx, a, messages); err != nil {
+	if err := <-sized(messages).begin(ctx, a).done; err != nil {
 		done <- err
 		return
 	}
@@ -125,7 +76,6 @@ func acceptAndExchange(t *testing.T, l *sctp.Listener, done chan<- error) {
 }
 
 func TestOursToKernel(t *testing.T) {
-	roomy(t, k1)
 	for _, c := range []struct {
 		name        string
 		local, peer func(host) string
@@ -144,7 +94,6 @@ func TestOursToKernel(t *testing.T) {
 }
 
 func TestKernelToOurs(t *testing.T) {
-	roomy(t, k1)
 	for _, c := range []struct {
 		name        string
 		local, peer func(host) string
@@ -197,7 +146,7 @@ func TestOursToKernelUnderLoss(t *testing.T) {
 	a, err := h.stack(t, h.addr()).Dial(ctx, &sctp.Addr{IPs: []netip.Addr{netip.MustParseAddr(k1.addr())}, Port: 5205}, nil)
 	require.NoError(t, err)
 	defer a.Close()
-	require.NoError(t, exchange(ctx, a, 5000))
+	require.NoError(t, <-sized(5000).begin(ctx, a).done)
 	require.NoError(t, a.Shutdown(ctx))
 	x.finished(t, server.wait(t, 30*time.Second))
 	t.Logf("%+v", a.Stats())

@@ -63,10 +63,10 @@ func (p *peer) wait(t testing.TB, limit time.Duration) string {
 	return p.log()
 }
 
-// stop interrupts the program and waits for its end.
-func (p *peer) stop(t testing.TB) {
+// stop sends the program a signal (INT, KILL) and waits for its end.
+func (p *peer) stop(t testing.TB, signal string) {
 	t.Helper()
-	rig(t, "stop", p.m.name, p.tag)
+	rig(t, "stop", p.m.name, p.tag, signal)
 }
 
 // A process is a program on the host: in one of the rig's nodes, or on the host's
@@ -125,6 +125,14 @@ func (p *process) log() string {
 
 // signal sends a signal to the program and its children.
 func (p *process) signal(sig syscall.Signal) { _ = syscall.Kill(-p.cmd.Process.Pid, sig) }
+
+// kill ends the program without a farewell to its peers: a userland stack dies with
+// it.
+func (p *process) kill(t testing.TB) {
+	t.Helper()
+	p.signal(syscall.SIGKILL)
+	<-p.done
+}
 
 // await waits until the program's output matches.
 func (p *process) await(t testing.TB, re string, limit time.Duration) {

@@ -27,6 +27,7 @@ usage() {
 	  capture TAG FILE [FILTER] record both bridges into FILE (pcapng); with
 	                            CAPTURE_KB=N into several of N kB at most
 	  endcapture TAG            stop that recording
+	  freeze NAME, thaw NAME    halt the guest's processor, and let it go on
 	  crash NAME                stop the guest at once, as if power had failed
 	  halt NAME                 power the guest off
 	  status                    list the guests
@@ -230,6 +231,10 @@ stop() {
 	return 1
 }
 
+# Only the kernel itself: its children wait for it, and would not survive a signal.
+freeze() { need_guest "$1"; kill -STOP "$(cat "$run/$1/pid")"; }
+thaw() { need_guest "$1"; kill -CONT "$(cat "$run/$1/pid")"; }
+
 crash() {
 	need_guest "$1"
 	local p; p=$(cat "$run/$1/pid")
@@ -310,7 +315,7 @@ down() {
 
 verb=${1:-}; [ $# -gt 0 ] && shift
 case $verb in
-up|boot|node|run|bg|await|stop|link|capture|endcapture|crash|halt|status|down) "$verb" "$@";;
+up|boot|node|run|bg|await|stop|link|capture|endcapture|freeze|thaw|crash|halt|status|down) "$verb" "$@";;
 wait) wait_end "$@";;
 ns) up; inns "$@";;
 in) innode "$@";;

@@ -33,6 +33,8 @@ static void prepare(void)
 		opt.rcvbuf = 1 << 20;
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &opt.rcvbuf, sizeof opt.rcvbuf) < 0)
 		fail("rcvbuf: %s", strerror(errno));
+	if (opt.sndbuf > 0 && setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &opt.sndbuf, sizeof opt.sndbuf) < 0)
+		fail("sndbuf: %s", strerror(errno));
 	if (opt.nbind > 0)
 		option(SCTP_SOCKOPT_BINDX_ADD, list, pack(list, opt.bind, opt.nbind), "bind");
 	if (opt.encap != 9899) { /* else the guest's sysctl says so already */

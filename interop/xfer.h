@@ -25,7 +25,8 @@
 #define GAMMA 0x9e3779b97f4a7c15ULL
 
 static struct {
-	int listen, unordered, nodelay, streams, rcvbuf, limit;
+	int listen, unordered, nodelay, streams, rcvbuf, sndbuf, limit;
+	int size, rate, pause;
 	int port, dport, encap, udp;
 	unsigned long send, recv;
 	uint64_t seed, peer_seed;
@@ -70,6 +71,13 @@ static double now(void)
 	return t.tv_sec + t.tv_nsec / 1e9;
 }
 
+static void sleep_until(double t)
+{
+	double left = t - now();
+	if (left > 0)
+		usleep(left * 1e6);
+}
+
 /* ---- the pattern ---- */
 
 static uint64_t mix(uint64_t z)
@@ -87,6 +95,8 @@ static uint64_t key_of(uint64_t seed, uint16_t sid, uint32_t index)
 static size_t size_of(uint64_t key)
 {
 	uint64_t r = key % 1000, q = key >> 32;
+	if (opt.size > 0)
+		return opt.size;
 	if (r < 900)
 		return 8 + q % 193;
 	if (r < 990)
@@ -101,7 +111,20 @@ static uint32_t ppid_of(uint64_t key)
 	return 0x7e000000 | ((key >> 8) & 0xffffff);
 }
 
-/* b must hold MAX_MESSAGE + 8 bytes. */
+static size_t max_message(void)
+{
+	return opt.size > MAX_MESSAGE ? (size_t)opt.size : MAX_MESSAGE;
+}
+
+static unsigned char *buffer(size_t n)
+{
+	unsigned char *b = malloc(n);
+	if (b == NULL)
+		fail("no memory");
+	return b;
+}
+
+/* b must hold max_message() + 8 bytes. */
 static size_t build(unsigned char *b, uint64_t key, uint16_t sid, uint32_t index)
 {
 	size_t n = size_of(key), j;
@@ -120,9 +143,12 @@ static size_t build(unsigned char *b, uint64_t key, uint16_t sid, uint32_t index
 
 static void *sender(void *arg)
 {
-	static unsigned char b[MAX_MESSAGE + 8];
+	unsigned char *b = buffer(max_message() + 8);
+	double t0 = now();
 	(void)arg;
 	for (unsigned long m = 0; m < opt.send; m++) {
+		if (opt.rate > 0)
+			sleep_until(t0 + (double)m / opt.rate);
 		uint16_t sid = m % opt.streams;
 		uint32_t index = m / opt.streams;
 		uint64_t key = key_of(opt.seed, sid, index);
@@ -140,7 +166,7 @@ static unsigned char *seen; /* bits: messages of the unordered stream */
 
 static void check(const unsigned char *b, size_t n, const struct part *p)
 {
-	static unsigned char want[MAX_MESSAGE + 8];
+	static unsigned char *want;
 	uint32_t index;
 	uint64_t key;
 	int unordered = opt.unordered && p->sid == opt.streams - 1;
@@ -166,21 +192,28 @@ static void check(const unsigned char *b, size_t n, const struct part *p)
 		fail("stream %u index %u: ppid %08x, not %08x", p->sid, index, p->ppid, ppid_of(key));
 	if (n != size_of(key))
 		fail("stream %u index %u: %zu bytes, not %zu", p->sid, index, n, size_of(key));
+	if (want == NULL)
+		want = buffer(max_message() + 8);
 	build(want, key, p->sid, index);
 	if (memcmp(b, want, n) != 0)
 		fail("stream %u index %u: wrong content", p->sid, index);
 }
 
+static double gap; /* longest time between two messages received, seconds */
+
 /* Receives up to limit messages, or to the end; returns how many. */
 static unsigned long receive(unsigned long limit, unsigned long *bytes)
 {
-	static unsigned char b[2 * MAX_MESSAGE];
+	static unsigned char *b;
 	static unsigned long tenth = 1;
+	size_t room = 2 * max_message(), have = 0;
 	unsigned long got = 0;
-	size_t have = 0;
+	double last = 0;
+	if (b == NULL)
+		b = buffer(room);
 	while (got < limit) {
 		struct part p = { 0 };
-		ssize_t n = t_recv(b + have, sizeof b - have, &p);
+		ssize_t n = t_recv(b + have, room - have, &p);
 		if (n < 0)
 			fail("receive after %lu messages: %s", got, strerror(errno));
 		if (n == 0) {
@@ -189,8 +222,11 @@ static unsigned long receive(unsigned long limit, unsigned long *bytes)
 			break;
 		}
 		have += n;
-		if (have >= sizeof b)
+		if (have >= room)
 			fail("a message has no end");
+		if (last > 0 && now() - last > gap)
+			gap = now() - last;
+		last = now();
 		if (!p.end)
 			continue;
 		check(b, have, &p);
@@ -214,6 +250,7 @@ static void transfer(void)
 	t0 = now();
 	if (pthread_create(&thread, NULL, sender, NULL) != 0)
 		fail("no thread");
+	sleep(opt.pause);
 	got = receive(opt.recv, &bytes);
 	if (got != opt.recv)
 		fail("received %lu messages of %lu", got, opt.recv);
@@ -222,7 +259,7 @@ static void transfer(void)
 		t_shutdown();
 	if (receive(1, &bytes) != 0)
 		fail("a message too many");
-	printf("OK sent=%lu received=%lu bytes=%lu secs=%.2f\n", opt.send, got, bytes, now() - t0);
+	printf("OK sent=%lu received=%lu bytes=%lu secs=%.2f gap=%.2f\n", opt.send, got, bytes, now() - t0, gap);
 	fflush(stdout);
 }
 
@@ -262,14 +299,18 @@ static void usage(void)
 		"  --send N --recv N          messages to send and to expect\n"
 		"  --seed X --peer-seed Y     of what is sent (1) and expected (2)\n"
 		"  --unordered 1              send the last stream's messages unordered\n"
+		"  --size N                   of every message, in place of the pattern's sizes\n"
+		"  --rate N                   messages to send per second (as fast as it goes)\n"
+		"  --pause S                  receive nothing during the first S seconds\n"
 		"  --nodelay 1 --rcvbuf N     as the socket options (rcvbuf: 1 MiB, usrsctp 128 KiB)\n"
+		"  --sndbuf N                 as the socket option; a message must fit\n"
 		"  --limit S                  give up after S seconds (300)\n");
 	exit(2);
 }
 
 static void show(uint64_t seed, uint16_t sid, uint32_t index)
 {
-	static unsigned char b[MAX_MESSAGE + 8];
+	unsigned char *b = buffer(max_message() + 8);
 	uint64_t key = key_of(seed, sid, index), h = 0xcbf29ce484222325ULL;
 	size_t n = build(b, key, sid, index), j;
 	for (j = 0; j < n; j++) /* FNV-1a */
@@ -308,13 +349,17 @@ static void options(int argc, char **argv)
 				strcmp(o, "unordered") == 0 ? &opt.unordered :
 				strcmp(o, "nodelay") == 0 ? &opt.nodelay :
 				strcmp(o, "rcvbuf") == 0 ? &opt.rcvbuf :
+				strcmp(o, "sndbuf") == 0 ? &opt.sndbuf :
+				strcmp(o, "size") == 0 ? &opt.size :
+				strcmp(o, "rate") == 0 ? &opt.rate :
+				strcmp(o, "pause") == 0 ? &opt.pause :
 				strcmp(o, "limit") == 0 ? &opt.limit : NULL;
 			if (n == NULL)
 				usage();
 			*n = atoi(v);
 		}
 	}
-	if (i + 1 != argc || opt.streams < 1 || opt.streams > MAX_STREAMS)
+	if (i + 1 != argc || opt.streams < 1 || opt.streams > MAX_STREAMS || (opt.size > 0 && opt.size < 8))
 		usage();
 	opt.listen = strcmp(argv[i], "listen") == 0;
 	if (!opt.listen && (strcmp(argv[i], "connect") != 0 || opt.nto == 0))
@@ -336,9 +381,13 @@ static size_t pack(unsigned char *into, const struct sockaddr_storage *a, int n)
 	return have;
 }
 
+/* A socket of IPv6 takes addresses of both families. */
 static int family(void)
 {
-	return opt.nbind > 0 ? opt.bind[0].ss_family : opt.nto > 0 ? opt.to[0].ss_family : AF_INET;
+	for (int i = 0; i < opt.nbind; i++)
+		if (opt.bind[i].ss_family == AF_INET6)
+			return AF_INET6;
+	return opt.nbind == 0 && opt.nto > 0 ? opt.to[0].ss_family : AF_INET;
 }
 
 int main(int argc, char **argv)

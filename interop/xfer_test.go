@@ -4,6 +4,7 @@ package interop
 
 import (
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -22,7 +23,12 @@ type transfer struct {
 	send, recv  int    // messages
 	seed, peer  uint64 // of what is sent, of what must come
 	unordered   bool   // the last stream's messages
+	size        int    // of each message, 0 = the pattern's
+	rate        int    // messages per second of either end, 0 = no limit
 	rcvbuf      int
+	sndbuf      int
+	pause       time.Duration // before the C end begins to read, whole seconds
+	oursPause   time.Duration // before our end does
 	limit       time.Duration
 }
 
@@ -38,7 +44,8 @@ func (x transfer) args(role string) []string {
 	}
 	for name, v := range map[string]int{
 		"port": x.port, "dport": x.dport, "encap": x.encap, "streams": x.streams,
-		"send": x.send, "recv": x.recv, "rcvbuf": x.rcvbuf, "limit": int(x.limit / time.Second),
+		"send": x.send, "recv": x.recv, "size": x.size, "rate": x.rate, "rcvbuf": x.rcvbuf, "sndbuf": x.sndbuf,
+		"pause": int(x.pause / time.Second), "limit": int(x.limit / time.Second),
 	} {
 		if v != 0 {
 			add(name, v)
@@ -65,6 +72,16 @@ func (x transfer) start(t testing.TB, m machine, tag, role string) *peer {
 		p.await(t, "listening", 10*time.Second)
 	}
 	return p
+}
+
+// gap is the longest pause between two messages that the C end reports at the end.
+func gap(t testing.TB, output string) time.Duration {
+	t.Helper()
+	m := regexp.MustCompile(`gap=([0-9.]+)`).FindStringSubmatch(output)
+	require.NotNil(t, m, output)
+	d, err := time.ParseDuration(m[1] + "s")
+	require.NoError(t, err)
+	return d
 }
 
 // startUsrsctp starts this end in a node, over usrsctp.

@@ -23,7 +23,7 @@ static void prepare(void)
 	usrsctp_init(opt.udp, NULL, NULL);
 	usrsctp_sysctl_set_sctp_blackhole(2);
 	/* A whole message must fit; its UDP socket holds no more than this. */
-	usrsctp_sysctl_set_sctp_sendspace(1 << 20);
+	usrsctp_sysctl_set_sctp_sendspace(opt.sndbuf > 0 ? opt.sndbuf : 1 << 20);
 	usrsctp_sysctl_set_sctp_recvspace(opt.rcvbuf > 0 ? opt.rcvbuf : 128 << 10);
 	so = usrsctp_socket(fam, SOCK_STREAM, IPPROTO_SCTP, NULL, NULL, 0, NULL);
 	if (so == NULL)

@@ -13,6 +13,7 @@ type Checker struct {
 	streams   int
 	count     int
 	unordered bool
+	fixed     int
 	next      []uint32 // per stream: messages received
 	seen      []bool   // of the unordered stream
 	received  int
@@ -31,6 +32,9 @@ func NewChecker(seed uint64, streams, count int, unordered bool) *Checker {
 	return c
 }
 
+// Fixed makes every message of the transfer size bytes long.
+func (c *Checker) Fixed(size int) { c.fixed = size }
+
 // Unordered says whether the messages of this stream are sent unordered.
 func (c *Checker) Unordered(stream uint16) bool {
 	return c.unordered && int(stream) == c.streams-1
@@ -46,7 +50,7 @@ func (c *Checker) Check(stream uint16, ppid uint32, unordered bool, data []byte)
 	if len(data) < MinSize {
 		return fmt.Errorf("pattern: message of %d bytes on stream %d", len(data), stream)
 	}
-	m := Message{Seed: c.seed, Stream: stream, Index: binary.BigEndian.Uint32(data[4:])}
+	m := Message{Seed: c.seed, Stream: stream, Index: binary.BigEndian.Uint32(data[4:]), Fixed: c.fixed}
 	if unordered != c.Unordered(stream) {
 		return fmt.Errorf("pattern: %v: unordered is %t", m, unordered)
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	// MinSize and MaxSize bound a message, in bytes.
+	// MinSize and MaxSize bound a message whose size is not fixed, in bytes.
 	MinSize = 8
 	MaxSize = 65536
 
@@ -24,6 +24,7 @@ type Message struct {
 	Seed   uint64
 	Stream uint16 // stream identifier
 	Index  uint32 // 0 for the stream's first message
+	Fixed  int    // size in bytes, at least MinSize; 0: what the pattern says
 }
 
 // At returns message n (from 0) of a whole transfer over streams streams: they
@@ -43,9 +44,12 @@ func (m Message) key() uint64 {
 	return mix(m.Seed + gamma*(1+uint64(m.Stream)<<32+uint64(m.Index)))
 }
 
-// Size is the number of bytes of the message: 90 % are below 201 bytes, 9 %
-// below one packet, the others need 2 to about 50 fragments.
+// Size is the number of bytes of the message. Unless it is fixed, 90 % are below
+// 201 bytes, 9 % below one packet, the others need 2 to about 50 fragments.
 func (m Message) Size() int {
+	if m.Fixed > 0 {
+		return m.Fixed
+	}
 	k := m.key()
 	switch r, q := k%1000, k>>32; {
 	case r < 900:
