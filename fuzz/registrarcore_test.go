@@ -34,7 +34,8 @@ const (
 // registrarLimits are low enough for a fuzzer to reach.
 var registrarLimits = core.Limits{
 	Elements: 12, Pools: 4, ElementsPerPool: 6, ElementsPerSource: 8, Addresses: 4, Peers: 4, Connections: 8,
-	Items: 5, PageElements: 3, PageBytes: 600, Subscriptions: 2, ElementDials: 2, ResolutionRate: 50, ReportRate: 50,
+	Items: 5, PageElements: 3, PageBytes: 600, Subscriptions: 2, ElementDials: 2, Resolutions: core.Rates{Source: 50}, Reports: core.Rates{Source: 50, Pool: 70},
+	Registrations: core.Rates{Source: 40, Pool: 60},
 }
 
 // registrarRig drives one registrar.

@@ -32,7 +32,8 @@ type Config struct {
 	// Profile holds the timers. Zero: core.ProfileDefault.
 	Profile core.Profile
 
-	// ClosedPeers, StrictAddresses, Permit and Limits are those of core.Config.
+	// Access, ClosedPeers, StrictAddresses, Permit and Limits are those of core.Config.
+	Access          core.AccessList
 	ClosedPeers     bool
 	StrictAddresses bool
 	Permit          func(h rserpool.PoolHandle, from []netip.Addr) bool

@@ -88,7 +88,7 @@ func (r *Registrar) open() error {
 		// there even if it is the default one: it tells peers of the same
 		// implementation from others.
 		ENRP:        rserpool.Transport{Protocol: rserpool.ProtoSCTP, Port: r.cfg.enrpPort(), UDPPort: r.stack.UDPPort()},
-		ClosedPeers: r.cfg.ClosedPeers, StrictAddresses: r.cfg.StrictAddresses, Permit: r.cfg.Permit, Limits: r.cfg.Limits,
+		Access: r.cfg.Access, ClosedPeers: r.cfg.ClosedPeers, StrictAddresses: r.cfg.StrictAddresses, Permit: r.cfg.Permit, Limits: r.cfg.Limits,
 	})
 	if err != nil {
 		return fmt.Errorf("registrar: %w", err)

@@ -39,7 +39,11 @@ type Config struct {
 	// port can join (RFC 5355 §2.5).
 	ClosedPeers bool
 
-	// Permit, if not nil, is asked whether the element at the given addresses may
+	// Access says who may register, deregister, resolve, report, join as a peer and
+	// take over. Without it everybody may.
+	Access AccessList
+
+	// Permit, if not nil, is asked in addition whether the element at the given addresses may
 	// be in the pool. A refusal is answered with "rejected due to security
 	// considerations".
 	Permit func(h rserpool.PoolHandle, from []netip.Addr) bool
@@ -54,15 +58,22 @@ type Config struct {
 }
 
 // Limits bound memory and work. Zero fields mean the defaults, negative ones no
-// limit.
+// limit. A source is a host: see SourceBits.
 type Limits struct {
 	Elements          int // of all pools; default 100,000
 	Pools             int // default 10,000
 	ElementsPerPool   int // default 10,000
-	ElementsPerSource int // owned ones from the same address; default 10,000
+	ElementsPerSource int // owned ones from the same source; default 10,000
 	Addresses         int // of one transport; default 16
 	Peers             int // default 64
-	Connections       int // default 20,000
+	// Connections are associations with elements and users; default 20,000.
+	// ConnectionsPerSource are accepted ones from the same source; default
+	// three quarters of Connections.
+	Connections, ConnectionsPerSource int
+	// SourceBits is the number of leading bits of an IPv6 address that make a source,
+	// default 64; an IPv4 address is a source by itself. 128 tells the hosts of one
+	// network apart, and lets one host be as many as it likes.
+	SourceBits int
 	// Items is how many elements a handle resolution returns at most, and without a
 	// Handle Resolution Option; default 128.
 	Items int
@@ -72,10 +83,10 @@ type Limits struct {
 	// PageElements and PageBytes bound one handle table response; defaults 256 and
 	// 16,384. Peers of other implementations get at most 1,400 bytes.
 	PageElements, PageBytes int
-	// ResolutionRate and ReportRate bound the handle resolutions and the reports of
-	// unreachable elements that one connection may send in a second; default:
-	// not limited.
-	ResolutionRate, ReportRate float64
+	// Registrations bounds registrations, re-registrations and deregistrations,
+	// Resolutions handle resolutions, Reports the reports of unreachable elements. By
+	// default only reports of one source are limited, to 100.
+	Registrations, Resolutions, Reports Rates
 	// Subscriptions of one connection to pools; default 64.
 	Subscriptions int
 	// ElementDials is how many associations to elements are opened at once;
@@ -102,6 +113,11 @@ func (l Limits) withDefaults() Limits {
 	l.Addresses = or(l.Addresses, 16)
 	l.Peers = or(l.Peers, 64)
 	l.Connections = or(l.Connections, 20_000)
+	l.ConnectionsPerSource = or(l.ConnectionsPerSource, l.Connections-l.Connections/4)
+	l.SourceBits = or(l.SourceBits, 64)
+	if l.Reports.Source == 0 {
+		l.Reports.Source = 100
+	}
 	l.Items = or(l.Items, 128)
 	l.DefaultItems = min(or(l.DefaultItems, l.Items), l.Items)
 	l.PageElements = or(l.PageElements, 256)

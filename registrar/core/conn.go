@@ -1,6 +1,7 @@
 package core
 
 import (
+	"math"
 	"net/netip"
 	"slices"
 	"time"
@@ -25,6 +26,7 @@ type conn struct {
 	channel Channel
 	remote  rserpool.Transport
 	local   []netip.Addr
+	source  netip.Addr // if it was accepted
 	dialed  bool
 	up      bool
 
@@ -34,25 +36,24 @@ type conn struct {
 	serve  *download            // handle table being fetched by the peer
 
 	// ASAP
-	dialKey     endpoint                     // where it is dialed
-	waiting     []handlespace.Key            // elements it is dialed for
-	held        map[handlespace.Key]struct{} // elements that live on it
-	pools       map[rserpool.PoolHandle]int  // of held elements
-	subs        map[rserpool.PoolHandle]struct{}
-	resolutions bucket
-	reports     bucket
+	dialKey endpoint                     // where it is dialed
+	waiting []handlespace.Key            // elements it is dialed for
+	held    map[handlespace.Key]struct{} // elements that live on it
+	pools   map[rserpool.PoolHandle]int  // of held elements
+	subs    map[rserpool.PoolHandle]struct{}
 }
 
 // links is the table of connections.
 type links struct {
-	byID map[ConnID]*conn
-	last ConnID
-	enrp []*conn               // in the order of their numbers
-	asap map[endpoint][]ConnID // by the remote endpoint
+	byID   map[ConnID]*conn
+	last   ConnID
+	source map[netip.Addr]int    // accepted ones, by where they come from
+	enrp   []*conn               // in the order of their numbers
+	asap   map[endpoint][]ConnID // by the remote endpoint
 }
 
 func newLinks() links {
-	return links{byID: make(map[ConnID]*conn), asap: make(map[endpoint][]ConnID)}
+	return links{byID: make(map[ConnID]*conn), source: make(map[netip.Addr]int), asap: make(map[endpoint][]ConnID)}
 }
 
 // endpoint is what identifies the other side of an association: its first
@@ -114,6 +115,11 @@ func (l *links) ready(c *conn, d Conn) {
 
 func (l *links) remove(c *conn) {
 	delete(l.byID, c.id)
+	if c.source.IsValid() {
+		if l.source[c.source]--; l.source[c.source] <= 0 {
+			delete(l.source, c.source)
+		}
+	}
 	if c.channel == ENRP {
 		l.enrp = slices.DeleteFunc(l.enrp, func(o *conn) bool { return o == c })
 		return
@@ -139,8 +145,10 @@ func (l *links) elementConn(t rserpool.Transport) *conn {
 func (r *Registrar) Accept(now time.Time, d Conn) ConnID {
 	c := r.links.add(d.Channel, d.Remote)
 	r.links.ready(c, d)
+	c.source = r.sourceOf(c)
+	r.links.source[c.source]++
 	switch {
-	case len(r.links.byID) > r.limits.Connections:
+	case r.crowded(c):
 		r.stats.Refused++
 		r.abort(now, c, "too many connections")
 	case d.Channel == ENRP && !r.mayJoin(c):
@@ -152,6 +160,23 @@ func (r *Registrar) Accept(now time.Time, d Conn) ConnID {
 	}
 	return c.id
 }
+
+// crowded reports whether c is one too many, in all or from its source. The two
+// channels do not take each other's room, so that a flood of users does not keep the
+// registrars apart.
+func (r *Registrar) crowded(c *conn) bool {
+	if r.links.source[c.source] > r.limits.ConnectionsPerSource {
+		return true
+	}
+	if c.channel == ENRP {
+		return len(r.links.enrp) > connsPerPeer*min(r.limits.Peers, math.MaxInt/connsPerPeer)
+	}
+	return len(r.links.byID)-len(r.links.enrp) > r.limits.Connections
+}
+
+// connsPerPeer is how many ENRP connections there may be for each peer: both sides
+// dial, and leftovers live until they time out.
+const connsPerPeer = 4
 
 // Connected says that the association of a Dial action is established.
 func (r *Registrar) Connected(now time.Time, id ConnID, d Conn) {

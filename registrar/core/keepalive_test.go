@@ -183,7 +183,7 @@ func TestReportsGoOutOfDate(t *testing.T) {
 }
 
 func TestReportRateIsLimited(t *testing.T) {
-	g := newRig(t, core.Config{Limits: core.Limits{ReportRate: 2}})
+	g := newRig(t, core.Config{Limits: core.Limits{Reports: core.Rates{Source: 2}}})
 	c := g.asap("10.0.1.1")
 	g.register(c, element(1, "10.0.1.1"))
 	u := g.asap("10.0.2.1")

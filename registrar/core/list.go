@@ -53,7 +53,7 @@ func (r *Registrar) learn(now time.Time, c *conn, s *rserpool.ServerInfo) {
 	local := slices.ContainsFunc(c.remote.Addrs, netip.Addr.IsLoopback)
 	t.Addrs = slices.DeleteFunc(t.Addrs, func(a netip.Addr) bool { return !unicast(a) || a.IsLoopback() && !local })
 	if s.ID == 0 || s.ID == r.id || t.Port == 0 || len(t.Addrs) == 0 ||
-		r.cfg.ClosedPeers && !r.configured(t.Addrs) || sameEndpoint(t, r.serverInfo(c).Transport) {
+		!r.mayDial(t.Addrs) || sameEndpoint(t, r.serverInfo(c).Transport) {
 		return
 	}
 	p := r.peers[s.ID]

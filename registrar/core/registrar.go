@@ -48,6 +48,7 @@ type Registrar struct {
 	entries map[handlespace.Key]*entry // elements with an association here, or owned
 	sources map[netip.Addr]int         // owned elements by where they registered from
 	dials   elementDials
+	meter   meter
 	subs    map[rserpool.PoolHandle]map[ConnID]struct{}
 }
 
@@ -73,6 +74,7 @@ func New(now time.Time, cfg Config) (*Registrar, error) {
 		entries:   make(map[handlespace.Key]*entry),
 		sources:   make(map[netip.Addr]int),
 		dials:     newElementDials(),
+		meter:     newMeter(),
 		subs:      make(map[rserpool.PoolHandle]map[ConnID]struct{}),
 	}
 	r.space = r.newSpace()

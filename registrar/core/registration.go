@@ -16,6 +16,13 @@ import (
 // everywhere a moment later even if this registrar dies.
 func (r *Registrar) register(now time.Time, c *conn, m *asap.Registration) {
 	k := handlespace.Key{Handle: m.Handle, ID: m.Element.ID}
+	reject := func(cause rserpool.Cause) {
+		r.send(c, &asap.RegistrationResponse{Reject: true, Handle: m.Handle, PEID: k.ID, Causes: []rserpool.Cause{cause}})
+	}
+	if !r.withinRate(now, OpRegister, r.limits.Registrations, c, m.Handle) {
+		reject(rserpool.Cause{Code: rserpool.CauseLackOfResources}) // no event: a flood makes none
+		return
+	}
 	old, exists := r.lookup(k)
 	el, warnings, cause := r.admit(now, c, m, old, exists)
 	var ch handlespace.Change
@@ -29,14 +36,14 @@ func (r *Registrar) register(now time.Time, c *conn, m *asap.Registration) {
 	if cause != nil {
 		r.stats.Rejected++
 		r.event(Event{Kind: EventRejected, Conn: c.id, Handle: m.Handle, PE: k.ID, Reason: cause.String()})
-		r.send(c, &asap.RegistrationResponse{Reject: true, Handle: m.Handle, PEID: k.ID, Causes: []rserpool.Cause{*cause}})
+		reject(*cause)
 		return
 	}
 	e := r.entryOf(k)
 	if e.conn != c.id {
 		e.reports = nil // it has started again
 	}
-	r.own(e, sourceOf(c))
+	r.own(e, r.sourceOf(c))
 	r.link(now, e, c)
 	e.registered, e.heard, e.confirmed = now, now, true
 	e.assert, e.condemned, e.takenFrom, e.contender, e.ghost = false, false, 0, 0, nil
@@ -64,14 +71,6 @@ func (r *Registrar) countRegistration(ch handlespace.Change) {
 	}
 }
 
-// sourceOf is where a connection comes from, for counting.
-func sourceOf(c *conn) netip.Addr {
-	if len(c.remote.Addrs) == 0 {
-		return netip.Addr{}
-	}
-	return c.remote.Addrs[0]
-}
-
 // admit makes the checks of a registration that the handlespace does not make,
 // and returns the element as it is to be stored.
 func (r *Registrar) admit(now time.Time, c *conn, m *asap.Registration, old handlespace.Element, exists bool) (el rserpool.PoolElement, warnings []rserpool.Cause, cause *rserpool.Cause) {
@@ -82,7 +81,7 @@ func (r *Registrar) admit(now time.Time, c *conn, m *asap.Registration, old hand
 		return el, nil, &rserpool.Cause{Code: rserpool.CauseInvalidValues, Info: m.Handle.AppendTo(nil)}
 	case m.Element.ID == 0:
 		return el, nil, &rserpool.Cause{Code: rserpool.CauseInvalidValues, Info: m.Element.ID.AppendTo(nil)}
-	case r.cfg.Permit != nil && !r.cfg.Permit(m.Handle, c.remote.Addrs):
+	case !r.allows(OpRegister, c, m.Handle), r.cfg.Permit != nil && !r.cfg.Permit(m.Handle, c.remote.Addrs):
 		return el, nil, &rserpool.Cause{Code: rserpool.CauseSecurity}
 	case exists && !r.sameElement(c, old) && r.held(now, old):
 		return el, nil, &rserpool.Cause{Code: rserpool.CauseNonUniquePEIdentifier}
@@ -122,7 +121,7 @@ func (r *Registrar) held(now time.Time, el handlespace.Element) bool {
 // sourceFull reports whether the host that c comes from has as many elements as
 // it may have, and this would be another one.
 func (r *Registrar) sourceFull(c *conn, h rserpool.PoolHandle, id rserpool.PEID) bool {
-	if r.limits.ElementsPerSource < 0 || r.sources[sourceOf(c)] < r.limits.ElementsPerSource {
+	if r.limits.ElementsPerSource < 0 || r.sources[r.sourceOf(c)] < r.limits.ElementsPerSource {
 		return false
 	}
 	e := r.entries[handlespace.Key{Handle: h, ID: id}]
@@ -188,15 +187,22 @@ func (r *Registrar) deregister(now time.Time, c *conn, m *asap.Deregistration) {
 	k := handlespace.Key{Handle: m.Handle, ID: m.PEID}
 	resp := &asap.DeregistrationResponse{Handle: m.Handle, PEID: m.PEID}
 	el, ok := r.lookup(k)
+	refuse := func(reason string) {
+		r.stats.Rejected++
+		r.event(Event{Kind: EventRejected, Conn: c.id, Handle: m.Handle, PE: m.PEID, Reason: reason})
+		resp.Causes = []rserpool.Cause{{Code: rserpool.CauseSecurity}}
+	}
 	switch {
+	case !r.withinRate(now, OpRegister, r.limits.Registrations, c, m.Handle):
+		resp.Causes = []rserpool.Cause{{Code: rserpool.CauseLackOfResources}}
+	case !r.allows(OpDeregister, c, m.Handle):
+		refuse("deregistration is denied")
 	case !ok:
 		if e := r.entries[k]; e != nil && e.conn == c.id {
 			r.dropEntry(now, e)
 		}
 	case !r.sameElement(c, el):
-		r.stats.Rejected++
-		r.event(Event{Kind: EventRejected, Conn: c.id, Handle: m.Handle, PE: m.PEID, Reason: "deregistration by another host"})
-		resp.Causes = []rserpool.Cause{{Code: rserpool.CauseSecurity}}
+		refuse("deregistration by another host")
 	default:
 		e := r.entryOf(k)
 		if el.Home != r.id {
@@ -205,7 +211,7 @@ func (r *Registrar) deregister(now time.Time, c *conn, m *asap.Deregistration) {
 			if ch, ok := r.space.SetOwner(k.Handle, k.ID, r.id); ok {
 				r.announce(enrp.AddPE, ch.New)
 			}
-			r.own(e, sourceOf(c))
+			r.own(e, r.sourceOf(c))
 		}
 		r.stats.Deregistrations++
 		r.remove(now, e, "deregistered")

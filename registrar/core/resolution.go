@@ -13,40 +13,21 @@ import (
 // with room for what stands beside the elements.
 const maxPage = 60_000
 
-// bucket limits a rate: it holds what may still be done.
-type bucket struct {
-	tokens float64
-	at     time.Time
-}
-
-// take takes one token if there is one. The bucket fills at rate per second and
-// holds a second's worth, at least one.
-func (b *bucket) take(now time.Time, rate float64) bool {
-	if rate <= 0 {
-		return true
-	}
-	if b.at.IsZero() {
-		b.tokens = max(rate, 1)
-	} else if d := now.Sub(b.at); d > 0 {
-		b.tokens = min(b.tokens+d.Seconds()*rate, max(rate, 1))
-	}
-	b.at = now
-	if b.tokens < 1 {
-		return false
-	}
-	b.tokens--
-	return true
-}
-
 // resolve handles an ASAP_HANDLE_RESOLUTION (RFC 5352 §3.3). The pool's policy is
 // always in the answer: RFC 5352 leaves it out for round robin only, rsplib's pool
 // users want it always.
 func (r *Registrar) resolve(now time.Time, c *conn, m *asap.HandleResolution) {
 	resp := &asap.HandleResolutionResponse{Handle: m.Handle}
-	if !c.resolutions.take(now, r.limits.ResolutionRate) {
-		r.stats.RateLimited++
-		resp.Causes = []rserpool.Cause{{Code: rserpool.CauseLackOfResources}}
+	refuse := func(code rserpool.CauseCode) {
+		resp.Causes = []rserpool.Cause{{Code: code}}
 		r.send(c, resp)
+	}
+	switch {
+	case !r.allows(OpResolve, c, m.Handle):
+		refuse(rserpool.CauseSecurity)
+		return
+	case !r.withinRate(now, OpResolve, r.limits.Resolutions, c, m.Handle):
+		refuse(rserpool.CauseLackOfResources)
 		return
 	}
 	r.stats.Resolutions++

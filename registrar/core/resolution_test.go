@@ -92,8 +92,8 @@ func TestResolutionFitsIntoOneMessage(t *testing.T) {
 }
 
 // RFC 5355 §2.13: refused requests do not count, so that who slows down is served.
-func TestResolutionRateIsLimitedPerConnection(t *testing.T) {
-	g := newRig(t, core.Config{Limits: core.Limits{ResolutionRate: 5}})
+func TestResolutionRateIsLimited(t *testing.T) {
+	g := newRig(t, core.Config{Limits: core.Limits{Resolutions: core.Rates{Source: 5}}})
 	fill(g, pool, 1, rserpool.Policy{Type: rserpool.RoundRobin})
 	c, other := g.asap("10.0.2.1"), g.asap("10.0.2.2")
 	served := func(id core.ConnID) int {

@@ -20,6 +20,7 @@ type Stats struct {
 	Notifications     uint64 // updates sent to subscribers
 	Reports           uint64 // of unreachable elements
 	RateLimited       uint64 // requests beyond the rate
+	Denied            uint64 // by the access list
 	KeepAlivesSent    uint64
 	KeepAliveTimeouts uint64
 	UpdatesSent       uint64 // HANDLE_UPDATE

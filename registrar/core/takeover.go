@@ -102,6 +102,9 @@ func (r *Registrar) initTakeover(now time.Time, from *peer, target rserpool.Regi
 	case target == from.id:
 		r.refused(from, "takeover of itself")
 		return
+	case !r.mayTakeOver(from):
+		r.refused(from, "takeover is denied")
+		return
 	}
 	t := r.peers[target]
 	if t == nil {
@@ -122,6 +125,12 @@ func (r *Registrar) initTakeover(now time.Time, from *peer, target rserpool.Regi
 		return
 	}
 	r.yieldTo(now, t, from.id) // 3
+}
+
+// mayTakeOver reports whether a peer may take over another.
+func (r *Registrar) mayTakeOver(from *peer) bool {
+	c := r.links.byID[from.conn]
+	return c != nil && r.allows(OpTakeOver, c, "")
 }
 
 // yieldTo leaves a peer to a registrar that takes it over: the peer is not
@@ -210,8 +219,8 @@ func (r *Registrar) checkTakeover(now time.Time, target rserpool.RegistrarID) {
 // (RFC 5353 §3.5.2 step 2).
 func (r *Registrar) adopt(now time.Time, e *entry, el handlespace.Element) {
 	var source netip.Addr
-	if el.ASAP != nil && len(el.ASAP.Addrs) > 0 {
-		source = el.ASAP.Addrs[0]
+	if el.ASAP != nil {
+		source = r.source(firstAddr(el.ASAP.Addrs))
 	}
 	r.own(e, source)
 	r.setLife(now, el)
@@ -235,6 +244,9 @@ func (r *Registrar) takeoverServer(now time.Time, from *peer, target rserpool.Re
 	case target == r.id:
 		r.refused(from, "takeover of this registrar")
 		r.announcePresence(false)
+		return
+	case !r.mayTakeOver(from):
+		r.refused(from, "takeover is denied")
 		return
 	case target == from.id, t != nil && t.state == peerActive:
 		r.refused(from, "takeover of "+target.String()+", which is alive")

@@ -22,6 +22,9 @@ type target struct {
 
 // mayJoin reports whether a registrar may open a connection.
 func (r *Registrar) mayJoin(c *conn) bool {
+	if !r.allows(OpPeer, c, "") {
+		return false
+	}
 	return !r.cfg.ClosedPeers || slices.ContainsFunc(r.targets, func(t *target) bool {
 		return t.static && overlap(t.at.Addrs, c.remote.Addrs)
 	})
@@ -91,13 +94,18 @@ func (r *Registrar) reconnect(now time.Time, p *peer) {
 			return
 		}
 	}
-	if p.info == nil || r.cfg.ClosedPeers && !r.configured(p.info.Transport.Addrs) {
+	if p.info == nil || !r.mayDial(p.info.Transport.Addrs) {
 		return
 	}
 	if t := r.addTarget(p.info.Transport, false); t != nil {
 		t.peer = p.id
 		r.dialTarget(now, t)
 	}
+}
+
+// mayDial reports whether addresses that somebody has named may be those of a peer.
+func (r *Registrar) mayDial(addrs []netip.Addr) bool {
+	return (!r.cfg.ClosedPeers || r.configured(addrs)) && r.cfg.Access.Allows(OpPeer, firstAddr(addrs), "")
 }
 
 func (r *Registrar) configured(addrs []netip.Addr) bool {

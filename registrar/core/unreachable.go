@@ -11,19 +11,18 @@ import (
 
 // report is that somebody could not reach an element.
 type report struct {
-	from netip.Addr
+	from netip.Addr // the source
 	at   time.Time
 }
 
 // unreachable handles an ASAP_ENDPOINT_UNREACHABLE (RFC 5352 §3.5): the element is
 // asked by keep-alive at once, and removed if it does not answer. If it does, the
-// report is counted; more than MAX-BAD-PE-REPORT distinct hosts within the window
+// report is counted; more than MAX-BAD-PE-REPORT distinct sources within the window
 // remove the element although it answers, since it may have lost its service
-// and not its ASAP endpoint. One host alone cannot do that however often
+// and not its ASAP endpoint. One source alone cannot do that however often
 // it reports (RFC 5355 §2.13).
 func (r *Registrar) unreachable(now time.Time, c *conn, m *asap.EndpointUnreachable) {
-	if !c.reports.take(now, r.limits.ReportRate) {
-		r.stats.RateLimited++
+	if !r.allows(OpReport, c, m.Handle) || !r.withinRate(now, OpReport, r.limits.Reports, c, m.Handle) {
 		return
 	}
 	r.stats.Reports++
@@ -39,7 +38,7 @@ func (r *Registrar) unreachable(now time.Time, c *conn, m *asap.EndpointUnreacha
 		return
 	}
 	e := r.entryOf(k)
-	r.countReport(now, e, sourceOf(c))
+	r.countReport(now, e, r.sourceOf(c))
 	if len(e.reports) > r.profile.MaxBadReports {
 		e.condemned = true
 	}
@@ -54,7 +53,7 @@ func (r *Registrar) unreachable(now time.Time, c *conn, m *asap.EndpointUnreacha
 }
 
 // countReport adds a report and forgets old ones. The list holds one report of
-// each host and no more than matter.
+// each source and no more than matter.
 func (r *Registrar) countReport(now time.Time, e *entry, from netip.Addr) {
 	e.reports = slices.DeleteFunc(e.reports, func(p report) bool {
 		return p.from == from || now.Sub(p.at) > r.profile.ReportWindow

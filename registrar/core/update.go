@@ -152,7 +152,7 @@ func (r *Registrar) reclaim(now time.Time, el handlespace.Element) bool {
 		return false
 	}
 	r.stats.Conflicts++
-	r.own(e, sourceOf(r.links.byID[e.conn]))
+	r.own(e, r.sourceOf(r.links.byID[e.conn]))
 	e.assert = true
 	r.setLife(now, ch.New)
 	r.announce(enrp.AddPE, ch.New)
@@ -168,7 +168,7 @@ func (r *Registrar) takeBack(now time.Time, e *entry) {
 		return
 	}
 	r.stats.Conflicts++
-	r.own(e, sourceOf(r.links.byID[e.conn]))
+	r.own(e, r.sourceOf(r.links.byID[e.conn]))
 	r.setLife(now, ch.New)
 	r.announce(enrp.AddPE, ch.New)
 	r.scheduleKeepAlive(now, e)
