@@ -42,7 +42,9 @@
 //	A listen               accept associations
 //	A< CHUNK | CHUNK …     give A a packet in the name of its peer; vtag=, from=ip:port,
 //	                       at=ip of A
-//	A send [len= text= sid= ppid= count= unordered immediate]
+//	A send [len= text= sid= ppid= count= unordered immediate
+//	       nobundle partial life= context= path=ip]
+//	A cancel [sid=]        give up a message that is sent piece by piece
 //	A recv [max=]          read all there is, max bytes at a time
 //	A shutdown, A abort [reason]
 //	A primary ip, A heartbeat ip   set the primary path, probe a path

@@ -86,6 +86,10 @@ func (h *host) drain() {
 		if !ok {
 			return
 		}
+		if e.Kind == core.EventUndelivered {
+			h.takeUndelivered()
+			continue
+		}
 		h.s.say(h, "!", "%s", h.showEvent(e))
 	}
 }

@@ -116,7 +116,7 @@ func (n *names) showChunk(h *host, c wire.RawChunk) string {
 func (h *host) showEvent(e core.Event) string {
 	s := e.Kind.String()
 	switch e.Kind {
-	case core.EventReadable:
+	case core.EventReadable, core.EventPartialAborted:
 		s += fmt.Sprintf(" stream=%d", e.Stream)
 	case core.EventClosed:
 		if e.Err == nil {

@@ -12,6 +12,7 @@ import (
 //	pf= psmr= hb.burst=   RFC 7829: the first two turn their mechanism on
 //	os= mis= recvbuf= sendbuf= maxmessage= mtu=   numbers
 //	nagle        small messages wait for others
+//	undelivered  messages that could not be delivered are shown
 //	hidepf       potentially failed paths are shown as active
 func (h *host) configure(f *fields) error {
 	c := &h.cfg
@@ -37,6 +38,9 @@ func (h *host) configure(f *fields) error {
 	c.HidePotentiallyFailed = c.HidePotentiallyFailed || f.flag("hidepf")
 	c.OutStreams = uint16(f.number("os", int64(c.OutStreams)))
 	c.MaxInStreams = uint16(f.number("mis", int64(c.MaxInStreams)))
+	if f.flag("undelivered") {
+		c.ReportUndelivered = true
+	}
 	if f.flag("nagle") {
 		c.NoDelay = false
 	}

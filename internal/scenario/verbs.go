@@ -1,7 +1,6 @@
 package scenario
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -10,7 +9,6 @@ import (
 	"time"
 
 	"github.com/rserpool/rserpool/sctp/core"
-	"github.com/rserpool/rserpool/sctp/wire"
 )
 
 // verbs is what a host can be told to do.
@@ -20,7 +18,7 @@ func init() {
 	verbs = map[string]func(*host, *fields) error{
 		"config": (*host).configure, "connect": (*host).connect, "accept": (*host).accept,
 		"dial": (*host).dial, "listen": (*host).listenNow, "crash": (*host).crash,
-		"send": (*host).send, "recv": (*host).recv, "shutdown": (*host).shutdownNow, "abort": (*host).abort,
+		"send": (*host).send, "cancel": (*host).cancel, "recv": (*host).recv, "shutdown": (*host).shutdownNow, "abort": (*host).abort,
 		"state": (*host).state, "path": (*host).path, "stats": (*host).stats,
 		"home": (*host).home, "primary": (*host).primary, "heartbeat": (*host).heartbeatNow, "set": (*host).set,
 	}
@@ -104,28 +102,6 @@ func (h *host) accept(f *fields) error {
 	_ = h.listenNow(f)
 	init, half := opts(f)
 	return h.quietly(half, "INIT"+init, "COOKIE-ECHO")
-}
-
-func (h *host) send(f *fields) error {
-	if h.as == nil {
-		return errNone
-	}
-	m := core.Outgoing{
-		Stream: wire.StreamID(f.number("sid", 0)), PPID: wire.PPID(f.number("ppid", 0)),
-		Unordered: f.flag("unordered"), Immediate: f.flag("immediate"),
-	}
-	data := bytes.Repeat([]byte{'x'}, int(f.number("len", 10)))
-	if text, ok := f.value("text"); ok {
-		data = []byte(text)
-	}
-	for range f.number("count", 1) {
-		if err := h.as.Send(h.s.now, &m, data); err != nil {
-			h.s.say(h, "=", "%v", err)
-			break
-		}
-	}
-	h.drain()
-	return nil
 }
 
 // recv reads what there is, and shows the text if it is short.

@@ -64,6 +64,9 @@ func (a *Association) finish(err error) {
 		p.StopT3()
 		p.Heartbeat.At, p.Heartbeat.Expires = time.Time{}, time.Time{}
 	}
+	if err != nil {
+		a.giveBackAll(err)
+	}
 	a.tx = sender{}
 	a.hs = handshake{}
 	a.out.chunks = nil

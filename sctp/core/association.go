@@ -64,6 +64,7 @@ type Association struct {
 	rx     receiver
 	out    output
 	ev     events
+	back   undelivered
 	stats  Stats
 
 	// Decoding scratch, so that a packet costs no allocation.

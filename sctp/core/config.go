@@ -58,6 +58,10 @@ type Config struct {
 	MTU            int // IP MTU in bytes, 576 to 65,535
 	EncapOverhead  int // bytes between IP header and SCTP: 8 for UDP
 
+	// ReportUndelivered keeps messages that could not be delivered for
+	// TakeUndelivered.
+	ReportUndelivered bool
+
 	// NoDelay sends small messages at once even while data is unacknowledged.
 	// Without it they wait, for at most a round trip, to be bundled.
 	NoDelay bool

@@ -9,10 +9,6 @@ import (
 	"github.com/rserpool/rserpool/sctp/wire"
 )
 
-// minFragment is the smallest piece of a long message that is worth the rest of a
-// packet.
-const minFragment = 64
-
 // dataPath is where DATA may go now, nil if there is none or no window for it
 // allows: lost chunks first (RFC 9260 §6.1 C), then new ones.
 func (a *Association) dataPath(now time.Time) *path.Path {
@@ -29,7 +25,8 @@ func (a *Association) dataPath(now time.Time) *path.Path {
 		return nil
 	}
 	t.force = false
-	p, m := a.paths.Current(), t.queue.Front()
+	m := a.front(now)
+	p := a.pathOf(m)
 	if m == nil {
 		p.Limited = false
 		return nil
@@ -61,23 +58,6 @@ func (a *Association) retransmitPath(c *tx.Chunk) *path.Path {
 	return c.Path
 }
 
-// fragmentSize is the user data of the next chunk of a message, were it to start a
-// packet.
-func (a *Association) fragmentSize(m *tx.Message) int {
-	return min(m.Remaining(), a.maxFragment())
-}
-
-// maxFragment is the user data that fits one packet on every path, and the peer's
-// receive buffer twice: what does not fit its window could only go as a probe.
-func (a *Association) maxFragment() int {
-	fits := max(a.tx.peerBuffer/2&^3, minPeerFragment)
-	return min(a.paths.MinSize()-wire.HeaderLen-wire.DataHeaderLen, fits)
-}
-
-// minPeerFragment is half of the least window a peer may have (RFC 9260 §3.3.2),
-// less than which no fragment is made because of it.
-const minPeerFragment = minWindow / 2 &^ 3
-
 // nextSize is the size of the DATA chunk that is to be sent next, or of the
 // smallest piece of it that may be.
 func (a *Association) nextSize() int {
@@ -88,7 +68,7 @@ func (a *Association) nextSize() int {
 	switch {
 	case m == nil:
 		return 0
-	case !m.Started() && m.Remaining() <= a.maxFragment():
+	case fitsWhole(m, a.maxFragment()):
 		return tx.Size(m.Remaining())
 	}
 	return tx.Size(min(m.Remaining(), minFragment))
@@ -118,7 +98,7 @@ func (a *Association) peerHasRoom(now time.Time, n int) bool {
 // unacknowledged and its user did not ask otherwise (RFC 9260 §6.1, SWS
 // avoidance of RFC 1122 §4.2.3.4).
 func (a *Association) nagle(m *tx.Message, p *path.Path) bool {
-	if a.cfg.NoDelay || m.Immediate || m.Started() || a.tx.out.InFlight() == 0 || a.state != Established {
+	if a.cfg.NoDelay || a.tx.queue.Urgent() || m.Started() || a.tx.out.InFlight() == 0 || a.state != Established {
 		return false
 	}
 	return a.tx.queue.Bytes()+a.tx.queue.Waiting()*(wire.DataHeaderLen+2) < p.Size-wire.HeaderLen
@@ -129,7 +109,7 @@ func (a *Association) nagle(m *tx.Message, p *path.Path) bool {
 // is open for new ones is decided before the first chunk: the packet may exceed it
 // (RFC 9260 §6.1 B).
 func (a *Association) appendData(now time.Time, b []byte, start int, p *path.Path, limit int) []byte {
-	open := p.Window() > 0 && p == a.paths.Current()
+	open := p.Window() > 0
 	b, full := a.appendLost(now, b, start, p, limit)
 	a.tx.force = false
 	if full || !open {
@@ -175,25 +155,18 @@ func (a *Association) appendLost(now time.Time, b []byte, start int, p *path.Pat
 	}
 }
 
-// appendNew appends new DATA chunks.
+// appendNew appends new DATA chunks of messages that go to path p.
 func (a *Association) appendNew(now time.Time, b []byte, start int, p *path.Path, limit int) []byte {
 	t := &a.tx
-	longest := a.maxFragment()
+	longest, usual := a.maxFragment(), a.paths.Current() == p
 	for {
-		m := t.queue.Front()
-		if m == nil || t.out.Full() || t.queue.SequenceFull(m) {
+		m := a.front(now)
+		if m == nil || m.Wishes == nil && !usual || m.Wishes != nil && a.pathOf(m) != p ||
+			t.out.Full() || t.queue.SequenceFull(m) {
 			return b
 		}
-		n, space := m.Remaining(), limit-(len(b)-start)-wire.DataHeaderLen
-		if room := min(space, longest) &^ 3; n > space || n > longest {
-			// A message that fits a packet is not fragmented; a longer one fills what
-			// is left of this one.
-			if !m.Started() && n <= longest || room < minFragment {
-				return b
-			}
-			n = room
-		}
-		if n > t.peerRwnd && !(t.probe && t.out.Len() == 0) {
+		n := a.cutSize(m, limit-(len(b)-start)-wire.DataHeaderLen, longest)
+		if n == 0 || n > t.peerRwnd && !(t.probe && t.out.Len() == 0) {
 			return b
 		}
 		b = a.appendFragment(now, b, start, p, n, m)
@@ -213,16 +186,16 @@ func (a *Association) appendFragment(now time.Time, b []byte, start int, p *path
 	p.Time(now, tsn)
 	p.StartT3(now)
 	p.LastData = now
-	a.countOut(&c, n)
+	a.countOut(&c, m, n)
 	return a.appendChunk(b, start, tsn, t.out.At(tsn), a.wantsAckNow(p, c, m))
 }
 
 // countOut counts a new chunk with n bytes of user data.
-func (a *Association) countOut(c *tx.Chunk, n int) {
+func (a *Association) countOut(c *tx.Chunk, m *tx.Message, n int) {
 	s := &a.stats
 	s.DataOut++
 	s.BytesOut += uint64(n)
-	if c.Msg.Unordered {
+	if m.Unordered {
 		s.UnorderedOut++
 	}
 	if c.End {
@@ -234,15 +207,16 @@ func (a *Association) countOut(c *tx.Chunk, n int) {
 
 // wantsAckNow decides the I bit of a new chunk (RFC 9260 §6.1).
 func (a *Association) wantsAckNow(p *path.Path, c tx.Chunk, m *tx.Message) bool {
-	return m.Immediate && c.End || a.state == ShutdownPending ||
+	return m.AckEnd() && c.End || a.state == ShutdownPending ||
 		p.InFlight >= p.CC.Window() || !a.cfg.NoDelay && a.tx.queue.Front() == nil
 }
 
 // appendChunk encodes one DATA chunk with its payload and padding.
 func (a *Association) appendChunk(b []byte, start int, t wire.TSN, c *tx.Chunk, immediate bool) []byte {
+	m := c.Message()
 	d := wire.Data{
-		TSN: t, Stream: c.Msg.Stream, SSN: c.Msg.SSN, PPID: c.Msg.PPID,
-		Unordered: c.Msg.Unordered, Begin: c.Begin, End: c.End, Immediate: immediate,
+		TSN: t, Stream: m.Stream, SSN: m.SSN, PPID: m.PPID,
+		Unordered: m.Unordered, Begin: c.Begin, End: c.End, Immediate: immediate,
 	}
 	b = wire.AppendDataHeader(b, &d, int(c.Len))
 	b = append(b, c.Payload()...)

@@ -19,6 +19,12 @@ var (
 	ErrEmptyMessage = errors.New("sctp: empty message")
 	// ErrInvalidStream: the stream identifier is not one of the association's.
 	ErrInvalidStream = errors.New("sctp: invalid stream")
+	// ErrExpired: the life time of a message ended before it was begun.
+	ErrExpired = errors.New("sctp: message expired")
+	// ErrIncomplete: a message was begun piece by piece and not ended.
+	ErrIncomplete = errors.New("sctp: message is not complete")
+	// ErrRestarted: the peer restarted and knows nothing of the message.
+	ErrRestarted = errors.New("sctp: peer restarted")
 	// ErrShuttingDown: no new data is accepted after a shutdown began (§9.2).
 	ErrShuttingDown = errors.New("sctp: association is shutting down")
 	// ErrNotConnected: the association is not established yet.

@@ -11,20 +11,22 @@ type EventKind uint8
 
 // Kinds of events.
 const (
-	EventEstablished  EventKind = iota + 1 // COMMUNICATION UP
-	EventReadable                          // a message waits on Stream where none did
-	EventWritable                          // the send buffer has room again after ErrWouldBlock
-	EventAllAcked                          // nothing is queued or unacknowledged any more
-	EventPeerShutdown                      // the peer began a graceful shutdown
-	EventClosed                            // the association ended; Err nil: gracefully
-	EventRestart                           // the peer restarted: RESTART notification
-	EventPathState                         // Path is now in PathState, or became the primary: NETWORK STATUS CHANGE
-	EventRemoteError                       // the peer sent an ERROR chunk: Causes
+	EventEstablished    EventKind = iota + 1 // COMMUNICATION UP
+	EventReadable                            // a message waits on Stream where none did
+	EventWritable                            // the send buffer has room again after ErrWouldBlock
+	EventAllAcked                            // nothing is queued or unacknowledged any more
+	EventPeerShutdown                        // the peer began a graceful shutdown
+	EventClosed                              // the association ended; Err nil: gracefully
+	EventRestart                             // the peer restarted: RESTART notification
+	EventPathState                           // Path is now in PathState, or became the primary: NETWORK STATUS CHANGE
+	EventRemoteError                         // the peer sent an ERROR chunk: Causes
+	EventUndelivered                         // a message waits for TakeUndelivered: SEND FAILURE
+	EventPartialAborted                      // no more comes of the message that Stream delivers partially
 )
 
 // String is the event's name.
 func (k EventKind) String() string {
-	names := [...]string{"", "Established", "Readable", "Writable", "AllAcked", "PeerShutdown", "Closed", "Restart", "PathState", "RemoteError"}
+	names := [...]string{"", "Established", "Readable", "Writable", "AllAcked", "PeerShutdown", "Closed", "Restart", "PathState", "RemoteError", "Undelivered", "PartialAborted"}
 	if int(k) < len(names) {
 		return names[k]
 	}

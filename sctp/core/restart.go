@@ -141,6 +141,7 @@ func (a *Association) restart(now time.Time, in Inbound, c *cookie) bool {
 	a.stats.Restarts++
 	a.timers.stopAll()
 	a.out = output{}
+	a.giveBackAll(ErrRestarted)
 	a.tx = sender{dirty: a.tx.dirty, blocked: a.tx.blocked}
 	inbox := a.rx.inbox
 	inbox.Restart()

@@ -189,10 +189,7 @@ func (a *Association) windowChanged(rwnd int) {
 // released tells the user what acknowledged data means to it.
 func (a *Association) released(now time.Time) {
 	t := &a.tx
-	if t.blocked && t.queue.Held() <= a.cfg.SendBuffer*3/4 {
-		t.blocked = false
-		a.ev.push(Event{Kind: EventWritable})
-	}
+	a.writable()
 	if t.dirty && t.queue.Messages() == 0 {
 		t.dirty = false
 		a.ev.push(Event{Kind: EventAllAcked})

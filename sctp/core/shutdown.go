@@ -13,7 +13,8 @@ type shutdown struct {
 }
 
 // Shutdown begins a graceful end: what was sent is delivered first, nothing new is
-// accepted. During set-up it gives up the attempt.
+// accepted. During set-up it gives up the attempt. It fails with ErrIncomplete
+// while a message is being written piece by piece.
 func (a *Association) Shutdown(now time.Time) error {
 	switch {
 	case a.state == Closed:
@@ -23,6 +24,8 @@ func (a *Association) Shutdown(now time.Time) error {
 		return nil
 	case a.state != Established:
 		return nil // already under way (§9.2: ULP requests are ignored)
+	case a.tx.queue.Composing():
+		return ErrIncomplete // the rest of it would be new data
 	}
 	a.setState(ShutdownPending)
 	a.guardShutdown(now)
@@ -116,6 +119,9 @@ func (a *Association) handleShutdown(now time.Time, p *path.Path, c wire.RawChun
 	old := s.CumTSN.Less(a.tx.out.CumAck()) // overtaken; the state change still counts
 	if !old && !a.ackedTSN(s.CumTSN) {
 		a.protocolViolation(now, "SHUTDOWN acknowledges a TSN never sent")
+		return false
+	}
+	if a.tx.queue.Composing() && !a.abandonWriting(now) {
 		return false
 	}
 	state := a.state

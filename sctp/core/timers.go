@@ -14,6 +14,7 @@ const (
 	timerSack                      // delayed acknowledgement, §6.2
 	timerProbe                     // next zero window probe, §6.1 A
 	timerTrim                      // give pooled memory back when idle
+	timerExpiry                    // the life time of a message may be over, §11.1.5
 	timerCount
 )
 
@@ -77,6 +78,7 @@ func (a *Association) read(now time.Time) time.Time {
 		for _, p := range a.paths.All {
 			p.Shift(-back)
 		}
+		a.tx.queue.Shift(-back)
 		a.lastUse, a.hs.sentAt = a.lastUse.Add(-back), a.hs.sentAt.Add(-back)
 	}
 	a.now = now
@@ -109,6 +111,9 @@ func (a *Association) HandleTimeout(now time.Time) {
 	}
 	if a.timers.expired(timerTrim, now) {
 		a.trim(now)
+	}
+	if a.timers.expired(timerExpiry, now) {
+		a.expire(now)
 	}
 	for _, p := range a.paths.All {
 		if a.state == Closed {

@@ -63,7 +63,7 @@ func (a *Association) PollTransmit(now time.Time, buf []byte, maxSegments int) (
 // the packet, so that a run of smaller packets wastes nothing.
 func (a *Association) nextFitsWhole() bool {
 	m := a.tx.queue.Front()
-	return m != nil && !m.Started() && m.Remaining() <= a.maxFragment()
+	return m != nil && fitsWhole(m, a.maxFragment())
 }
 
 // firstPacket builds a packet with whatever is due: control chunks, a SACK, DATA.

@@ -41,7 +41,7 @@ func (a *Association) verifyTimers() error {
 		rule(a.timers.running(timerT5Guard) || a.state != ShutdownPending && a.state != ShutdownReceived, "T5-shutdown-guard"),
 		rule(!owed || a.timers.running(timerSack), "DATA is not acknowledged"),
 		rule(!sends || a.tx.out.Lost() == 0 || a.tx.out.InFlight() > 0, "lost chunks wait for nothing"),
-		rule(!sends || a.tx.queue.Front() == nil || a.tx.out.Len() > 0 || a.timers.running(timerProbe), "messages wait for nothing"),
+		rule(!sends || a.front(a.now) == nil || a.tx.out.Len() > 0 || a.timers.running(timerProbe), "messages wait for nothing"),
 	}
 	for _, p := range a.paths.All {
 		errs = append(errs, rule(p.T3.IsZero() == (p.InFlight == 0), fmt.Sprint("T3-rtx of ", p.Remote, " in flight ", p.InFlight)))

@@ -58,8 +58,7 @@ func (o *Outstanding) AckCum(cum wire.TSN, q *Queue, a *Acked) {
 		if c.fate == gapAcked {
 			o.gaps--
 		}
-		q.Release(c.Msg)
-		c.Msg = nil
+		q.Release(c)
 		a.CumAdvanced = true
 	}
 	o.base = end

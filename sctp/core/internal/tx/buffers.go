@@ -6,8 +6,12 @@ import "math/bits"
 // size with small ones.
 const maxFree = 8192
 
-// minClass and maxClass are the base-2 logarithms of the pooled buffer sizes.
-const minClass, maxClass = 6, 17
+// maxSegments bounds the pooled segments besides those that are part of a message.
+const maxSegments = 64
+
+// minClass and maxClass are the base-2 logarithms of the buffer sizes: the largest
+// holds a segment.
+const minClass, maxClass = 6, 16
 
 // maxPooled bounds the bytes kept in the pool.
 const maxPooled = 2 << 20
@@ -21,12 +25,9 @@ type buffers struct {
 
 func class(n int) int { return max(minClass, bits.Len(uint(n-1))) }
 
-// get returns an empty buffer of at least n bytes of capacity.
+// get returns an empty buffer of at least n bytes of capacity, up to segmentSize.
 func (f *buffers) get(n int) []byte {
 	c := class(n)
-	if c > maxClass {
-		return make([]byte, 0, n)
-	}
 	if l := len(f.free[c]); l > 0 {
 		b := f.free[c][l-1]
 		f.free[c][l-1] = nil
@@ -39,7 +40,7 @@ func (f *buffers) get(n int) []byte {
 
 func (f *buffers) put(b []byte) {
 	c := class(cap(b))
-	if c > maxClass || cap(b) != 1<<c || f.bytes+cap(b) > maxPooled {
+	if f.bytes+cap(b) > maxPooled {
 		return
 	}
 	f.free[c] = append(f.free[c], b)

@@ -16,7 +16,7 @@ const (
 
 // Chunk is one DATA chunk that was sent and not yet cumulatively acknowledged.
 type Chunk struct {
-	Msg        *Message
+	seg        *segment   // where its user data lies
 	Path       *path.Path // where it was last sent
 	Off, Len   int32
 	Sends      uint16
@@ -28,8 +28,11 @@ type Chunk struct {
 	Moved      bool // was sent to more than one destination
 }
 
+// Message is the message that the chunk is of.
+func (c *Chunk) Message() *Message { return c.seg.msg }
+
 // Payload is the chunk's user data.
-func (c *Chunk) Payload() []byte { return c.Msg.Data[c.Off : c.Off+c.Len] }
+func (c *Chunk) Payload() []byte { return c.seg.data[c.Off : c.Off+c.Len] }
 
 // size is what the chunk takes of the congestion window: its length with header
 // and padding (RFC 9260 §7.2). The peer's window counts user data only (§6.2.1).

@@ -35,7 +35,7 @@ func newSender(t testing.TB, first wire.TSN) *sender {
 
 // send queues a message and sends it whole on p.
 func (s *sender) send(p *path.Path, n int) wire.TSN {
-	s.q.Push(Message{}, make([]byte, n))
+	s.q.Push(&Props{}, make([]byte, n))
 	return s.o.Push(s.q.Cut(n), p)
 }
 

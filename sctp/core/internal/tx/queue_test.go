@@ -11,10 +11,10 @@ import (
 func TestSequenceNumbersByStream(t *testing.T) { // RFC 9260 §6.5, §6.6
 	var q Queue
 	push := func(stream wire.StreamID, unordered bool) wire.SSN {
-		q.Push(Message{Stream: stream, Unordered: unordered}, []byte("x"))
+		q.Push(&Props{Stream: stream, Unordered: unordered}, []byte("x"))
 		c := q.Cut(1)
-		ssn := c.Msg.SSN
-		q.Release(c.Msg)
+		ssn := c.Message().SSN
+		q.Release(&c)
 		return ssn
 	}
 	require.Equal(t, wire.SSN(0), push(3, false))
@@ -30,8 +30,8 @@ func TestSequenceNumbersByStream(t *testing.T) { // RFC 9260 §6.5, §6.6
 
 func TestFragmentsCarryBeginAndEnd(t *testing.T) { // RFC 9260 §6.9
 	var q Queue
-	q.Push(Message{}, []byte("abcdef"))
-	q.Push(Message{}, []byte("g"))
+	q.Push(&Props{}, []byte("abcdef"))
+	q.Push(&Props{}, []byte("g"))
 	require.Equal(t, 2, q.Waiting())
 	require.Equal(t, 7, q.Bytes())
 	var out []Chunk
@@ -49,16 +49,17 @@ func TestFragmentsCarryBeginAndEnd(t *testing.T) { // RFC 9260 §6.9
 		require.Equal(t, want.text, string(out[i].Payload()))
 		require.Equal(t, want.begin, out[i].Begin)
 		require.Equal(t, want.end, out[i].End)
-		require.Equal(t, want.ssn, out[i].Msg.SSN)
+		require.Equal(t, want.ssn, out[i].Message().SSN)
 	}
 	require.Equal(t, 7+2*Overhead, q.Held())
 	for i := range out[:2] {
-		q.Release(out[i].Msg)
+		q.Release(&out[i])
 	}
-	require.Equal(t, 7+2*Overhead, q.Held(), "the message stays until its last fragment is acknowledged")
-	q.Release(out[2].Msg)
+	require.Equal(t, 2+2*Overhead, q.Held(), "fragments that are acknowledged do not count")
+	require.Equal(t, 2, q.Messages())
+	q.Release(&out[2])
 	require.Equal(t, 1+Overhead, q.Held())
-	q.Release(out[3].Msg)
+	q.Release(&out[3])
 	require.Zero(t, q.Held())
 	require.Zero(t, q.Messages())
 }
@@ -66,41 +67,72 @@ func TestFragmentsCarryBeginAndEnd(t *testing.T) { // RFC 9260 §6.9
 func TestSequenceNumbersStayUnambiguous(t *testing.T) { // RFC 9260 §6.1: 2^16-1 at most
 	var q Queue
 	for range 65536 {
-		q.Push(Message{}, []byte("x"))
+		q.Push(&Props{}, []byte("x"))
 	}
-	q.Push(Message{Unordered: true}, []byte("x"))
-	var last *Message
+	q.Push(&Props{Unordered: true}, []byte("x"))
+	var last Chunk
 	for range 65535 {
 		require.False(t, q.SequenceFull(q.Front()))
-		last = q.Cut(1).Msg
+		last = q.Cut(1)
 	}
 	require.True(t, q.SequenceFull(q.Front()))
-	q.Release(last)
+	q.Release(&last)
 	require.False(t, q.SequenceFull(q.Front()))
+}
+
+// drain sends and acknowledges all that can be sent in fragments of at most n.
+func (q *Queue) drain(n int) {
+	for q.Front() != nil {
+		m := q.Front()
+		c := q.Cut(min(n, m.Contiguous()))
+		q.Release(&c)
+	}
 }
 
 func TestPoolIsBoundedAndReused(t *testing.T) {
 	var q Queue
-	for _, n := range []int{1, 64, 65, 1 << 17, 1<<17 + 1, 1 << 20} {
-		q.Push(Message{}, make([]byte, n))
-		c := q.Cut(n)
-		require.Len(t, c.Payload(), n)
-		q.Release(c.Msg)
+	for _, n := range []int{1, 64, 65, 1 << 16, 1<<16 + 1, 1 << 17, 1<<17 + 1, 1 << 20} {
+		q.Push(&Props{}, make([]byte, n))
+		require.Equal(t, n+Overhead, q.Held())
+		q.drain(1 << 20)
+		require.Zero(t, q.Held())
 	}
 	for range 3000 {
-		q.Push(Message{}, make([]byte, 2000))
+		q.Push(&Props{}, make([]byte, 2000))
 	}
-	for q.Front() != nil {
-		q.Release(q.Cut(2000).Msg)
-	}
+	q.drain(2000)
 	require.LessOrEqual(t, q.buffers.bytes, maxPooled)
 	require.LessOrEqual(t, q.freeLen, maxFree)
-	n := testing.AllocsPerRun(200, func() {
-		q.Push(Message{}, make([]byte, 0, 1)[:1])
-		q.Release(q.Cut(1).Msg)
-	})
-	require.Zero(t, n)
+	for _, data := range [][]byte{make([]byte, 1), make([]byte, 1<<20)} {
+		n := testing.AllocsPerRun(200, func() {
+			q.Push(&Props{}, data)
+			q.drain(1400)
+		})
+		require.Zero(t, n)
+	}
 	q.Trim()
 	require.Zero(t, q.buffers.bytes)
 	require.Nil(t, q.free)
+}
+
+func TestUnusedStreamsCostNothing(t *testing.T) {
+	var q Queue
+	cost := func(ids ...wire.StreamID) float64 {
+		q = Queue{}
+		return testing.AllocsPerRun(1, func() {
+			q = Queue{}
+			for _, id := range ids {
+				q.sequence.next(id)
+			}
+		})
+	}
+	require.LessOrEqual(t, cost(0, 255, 65534), 4.0)
+	pages := 0
+	for _, p := range q.sequence.pages {
+		if p != nil {
+			pages++
+		}
+	}
+	require.Equal(t, 2, pages)
+	require.Equal(t, wire.SSN(1), q.sequence.next(65534))
 }

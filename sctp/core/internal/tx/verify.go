@@ -58,24 +58,55 @@ func verifyChunks(o *Outstanding, paths []*path.Path) error {
 
 // verifyMessages adds up the messages that wait and those that chunks belong to.
 func verifyMessages(q *Queue, o *Outstanding) error {
-	live := map[*Message]int{} // chunks outstanding
-	bytes, waiting := 0, 0
+	unacked := map[*Message]int{} // bytes in chunks that are outstanding
+	var n struct{ bytes, waiting, urgent, timed, begun, held, parked int }
+	pending := func(m *Message) {
+		if m.hurried() && m.queued {
+			n.urgent++
+		}
+		if !m.Expires().IsZero() {
+			n.timed++
+		}
+	}
 	for m := q.head; m != nil; m = m.next {
-		live[m] = 0
-		bytes += m.Remaining()
-		if !m.Started() {
-			waiting++
+		unacked[m] = 0
+		n.bytes += m.Remaining()
+		if !m.started {
+			n.waiting++
+			pending(m)
+		}
+	}
+	for s, m := range q.parts.open {
+		if m.Stream != s || m.ended {
+			return fmt.Errorf("message of stream %d is in the place of stream %d, ended %v", m.Stream, s, m.ended)
+		}
+		if !m.queued && !m.dropped {
+			unacked[m] = 0
+			n.parked += m.Held() + Overhead
+			pending(m)
 		}
 	}
 	for i := range o.Len() {
-		live[o.At(o.base.Add(uint32(i))).Msg]++
+		c := o.At(o.base.Add(uint32(i)))
+		unacked[c.Message()] += int(c.Len)
 	}
-	held := 0
 	var errs []error
-	for m, n := range live {
-		held += len(m.Data) + Overhead
-		errs = append(errs, same("outstanding chunks of a message", m.live, n))
+	for m, sum := range unacked {
+		n.held += m.Held() + Overhead
+		if m.started {
+			n.begun++
+		}
+		held, acked, left := 0, 0, 0
+		for s := m.head; s != nil; s = s.next {
+			held += len(s.data)
+			acked += int(s.acked)
+			left += len(s.data) - int(s.cut)
+		}
+		errs = append(errs, same("bytes of a message", m.Held(), held-acked), same("bytes of a message to send", m.Remaining(), left),
+			same("unacknowledged bytes of a message", held-acked-left, sum))
 	}
-	return errors.Join(append(errs, same("bytes queued", q.bytes, bytes), same("messages waiting", q.waiting, waiting),
-		same("messages", q.count, len(live)), same("bytes charged to the send buffer", q.held, held))...)
+	return errors.Join(append(errs, same("bytes queued", q.bytes, n.bytes), same("messages waiting", q.waiting, n.waiting),
+		same("urgent messages", q.urgent, n.urgent), same("messages with a life time", q.timed, n.timed),
+		same("messages begun", q.begun, n.begun), same("messages", q.count, len(unacked)),
+		same("bytes parked", q.parts.parked, n.parked), same("bytes charged to the send buffer", q.held, n.held))...)
 }
