@@ -3,7 +3,6 @@ package sctp
 import (
 	"context"
 	"net"
-	"net/netip"
 	"time"
 
 	"go.uber.org/zap"
@@ -107,10 +106,11 @@ func (a *Association) launch(addr *Addr, machine *core.Config) error {
 	}
 	machine.Trace = s.trace(a.ourPort, addr)
 	now := time.Now()
+	no4, no6 := s.missingFamily()
 	for {
 		c, err := core.Dial(now, machine, core.Endpoint{
 			LocalPort: a.ourPort, PeerPort: a.peerPort,
-			LocalAddrs: scoped(s.specificAddrs(), peers[0].Addr()), PeerAddrs: peers,
+			LocalAddrs: s.specificAddrs(), PeerAddrs: peers, NoIPv4: no4, NoIPv6: no6,
 		}, s.keeper.responder)
 		if err != nil {
 			s.demux.remove(a)
@@ -155,17 +155,4 @@ func (a *Association) await(ctx context.Context) error {
 	}
 	a.stack.log.Debug("dial failed", zap.Stringer("peer", a.remote()), zap.Error(a.err))
 	return a.err
-}
-
-// scoped leaves out the local addresses that a peer at to cannot reach, because
-// they are on loopback or on another link, unless it is there too (RFC 9260
-// §5.1.2; address scoping).
-func scoped(local []netip.Addr, to netip.Addr) []netip.Addr {
-	var out []netip.Addr
-	for _, ip := range local {
-		if ip.IsLoopback() == to.IsLoopback() && ip.IsLinkLocalUnicast() == to.IsLinkLocalUnicast() {
-			out = append(out, ip)
-		}
-	}
-	return out
 }

@@ -151,6 +151,23 @@ func (s *Stack) UDPPort() uint16 {
 // specificAddrs returns the bound addresses that are not unspecified.
 func (s *Stack) specificAddrs() []netip.Addr { return slices.Clone(s.ips) }
 
+// missingFamily says which address family the stack has no socket for. The INIT tells
+// the peer (RFC 9260 §3.3.2.1.5).
+func (s *Stack) missingFamily() (no4, no6 bool) {
+	no4, no6 = true, true
+	for _, a := range s.LocalAddrs() {
+		switch ip := a.Addr(); {
+		case ip == netip.IPv6Unspecified(): // perhaps of both
+			return false, false
+		case ip.Is4():
+			no4 = false
+		default:
+			no6 = false
+		}
+	}
+	return no4, no6
+}
+
 // overhead is what the carriers put between IP header and SCTP packet.
 func (s *Stack) overhead() int {
 	n := 0

@@ -34,9 +34,14 @@ type Transmit struct {
 // Endpoint names both ends of an association to open.
 type Endpoint struct {
 	LocalPort, PeerPort uint16
-	// LocalAddrs is the addresses to list in the INIT if there are at least two;
-	// with one the peer takes the packet's source (RFC 9260 §5.1.2 A).
+	// LocalAddrs is the addresses that this end is bound to. Those that the peer may
+	// be able to reach are listed in the INIT if they are at least two; with one the
+	// peer takes the packet's source (RFC 9260 §5.1.2 A). Empty: the lower layer
+	// chooses the source.
 	LocalAddrs []netip.Addr
+	// NoIPv4 and NoIPv6 say that this end cannot use addresses of that family, which
+	// the INIT tells (§3.3.2.1.5). Neither: LocalAddrs tell, if there are any.
+	NoIPv4, NoIPv6 bool
 	// PeerAddrs is the peer's addresses with their UDP encapsulation ports. The
 	// first gets the INIT and becomes the primary path.
 	PeerAddrs []netip.AddrPort
@@ -80,8 +85,7 @@ type identity struct {
 	// Random stand-ins for the tags in the tie-tag fields of a cookie: the real
 	// tags would tell them to whoever can make us send a cookie (RFC 5062 §4).
 	tieLocal, tiePeer     uint32
-	localAddrs            []netip.Addr // listed to the peer if at least two
-	local                 netip.Addr   // that of the handshake, see owns
+	locals                locals
 	outStreams, inStreams int
 	localInitTSN          wire.TSN
 }
@@ -214,16 +218,16 @@ func (a *Association) HandlePacket(now time.Time, in Inbound, pkt wire.Packet) {
 			return
 		}
 	}
-	p := a.paths.Find(in.Remote.Addr())
+	p := a.source(in, pkt)
 	if p == nil {
 		a.drop("source address is not the peer's")
 		return
 	}
-	if !a.owns(in.Local) {
+	if !a.id.locals.owns(in.Local) {
 		a.drop("destination address is not the association's")
 		return
 	}
-	a.learn(in, p)
+	a.learn(now, in, p, pkt)
 	a.touch(now)
 	p.Count.PacketsIn++
 	a.processChunks(now, in, p, pkt)
@@ -278,13 +282,11 @@ const tBit = 1
 
 // learn stores the UDP port the peer's packets come from on this path (RFC 6951
 // §5.4) and the address they go to. The tag was checked before.
-func (a *Association) learn(in Inbound, p *path.Path) {
-	if p.Remote.Port() != in.Remote.Port() {
+func (a *Association) learn(now time.Time, in Inbound, p *path.Path, pkt wire.Packet) {
+	if p.Remote.Addr() == in.Remote.Addr() {
 		p.Remote = in.Remote
 	}
-	if in.Local.IsValid() && !p.Local.IsValid() {
-		p.Local = in.Local
-	}
+	a.follow(now, in, p, pkt)
 }
 
 // processChunks handles the chunks of an accepted packet in their order.
@@ -335,7 +337,7 @@ func (a *Association) handleChunk(now time.Time, in Inbound, p *path.Path, pkt w
 	case wire.TypeInitAck:
 		return a.handleInitAck(now, in, p, pkt, c)
 	case wire.TypeHeartbeat:
-		return a.handleHeartbeat(p, c)
+		return a.handleHeartbeat(in, p, pkt, c)
 	case wire.TypeHeartbeatAck:
 		return a.handleHeartbeatAck(now, c)
 	case wire.TypeAbort:

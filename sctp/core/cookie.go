@@ -27,6 +27,8 @@ type cookie struct {
 	inStreams           uint16
 	tieLocal, tiePeer   uint32 // 0: there was no association when the INIT came
 	local               netip.Addr
+	told                uint32 // digest of the addresses listed in the INIT ACK
+	families            families
 	peers               []netip.AddrPort // source of the INIT first
 }
 
@@ -136,7 +138,18 @@ func (c *cookie) appendTo(b []byte) []byte {
 		b = appendAddr(b, p.Addr())
 		b = be.AppendUint16(b, p.Port())
 	}
+	if c.told != 0 { // as small as possible (§5.1.3): of no use to a single-homed end
+		b = append(be.AppendUint32(b, c.told), byte(c.families))
+	}
 	return b
+}
+
+// place gives link-local addresses the zone of the packet that returned the cookie,
+// which holds none.
+func (c *cookie) place(source netip.Addr) {
+	for i, p := range c.peers {
+		c.peers[i] = netip.AddrPortFrom(onLinkOf(p.Addr(), source), p.Port())
+	}
 }
 
 // appendAddr writes an address behind a byte with its length.
@@ -174,6 +187,9 @@ func decodeCookie(b []byte) (*cookie, bool) {
 	for n := int(r.U8()); n > 0 && r.Err() == nil; n-- {
 		a := readAddr(&r)
 		c.peers = append(c.peers, netip.AddrPortFrom(a, r.U16()))
+	}
+	if r.Err() == nil && r.Len() > 0 {
+		c.told, c.families = r.U32(), families(r.U8())
 	}
 	ok := r.Err() == nil && r.Len() == 0 && len(c.peers) > 0 && len(c.peers) <= maxPeerAddrs &&
 		c.localTag != 0 && c.peerTag != 0 && c.life >= 0

@@ -11,6 +11,7 @@ import (
 func (a *Association) pathFailed(now time.Time, p *path.Path, counts bool) {
 	was := p.Unreachable()
 	a.judge(now, p, p.Fail())
+	a.rotate(p, p.Errors%2 == 0)
 	if p.State == path.Unconfirmed && !was && p.Unreachable() {
 		a.pathEvent(p) // §5.4, §8.2: it failed before it could be confirmed
 	}

@@ -29,15 +29,16 @@ func Dial(now time.Time, cfg *Config, ep Endpoint, r *Responder) (*Association, 
 		return nil, ErrNoAddress
 	}
 	cfg = cfg.normalized()
-	a := newAssociation(cfg, r, identity{localPort: ep.LocalPort, peerPort: ep.PeerPort, localAddrs: ep.LocalAddrs})
+	a := newAssociation(cfg, r, identity{localPort: ep.LocalPort, peerPort: ep.PeerPort})
 	a.id.localTag = wire.VTag(a.random32())
 	a.id.localInitTSN = wire.TSN(a.random32())
 	a.tx.out.Init(a.id.localInitTSN)
+	a.id.locals = ep.locals()
 	pc := cfg.path()
 	for _, p := range ep.PeerAddrs {
 		p = netip.AddrPortFrom(p.Addr().Unmap(), p.Port())
 		if len(a.paths.All) < maxPeerAddrs && unicast(p.Addr()) && a.paths.Find(p.Addr()) == nil {
-			a.paths.Add(p, netip.Addr{}, path.Active, pc) // §5.4 rule 1
+			a.paths.Add(p, a.pick(p.Addr()), path.Active, pc) // §5.4 rule 1
 		}
 	}
 	a.hs.init = wire.Init{
@@ -46,7 +47,9 @@ func Dial(now time.Time, cfg *Config, ep Endpoint, r *Responder) (*Association, 
 		OutStreams:  cfg.OutStreams,
 		InStreams:   cfg.MaxInStreams,
 		InitialTSN:  a.id.localInitTSN,
-		Addrs:       listed(ep.LocalAddrs),
+		Addrs:       a.id.locals.told,
+
+		SupportedAddrTypes: ep.families().types(),
 	}
 	a.setState(CookieWait)
 	a.sendInit(now)
@@ -83,6 +86,25 @@ func (a *Association) nextPrimary() {
 	p := a.paths.Primary()
 	p.RTO.Backoff()
 	a.paths.SetPrimary((p.ID + 1) % len(a.paths.All))
+}
+
+// source is the path that a packet belongs to. An INIT ACK may come from an address of
+// the peer that was not named, if it lists one that was (RFC 9260 §5.1.2 C, D).
+func (a *Association) source(in Inbound, pkt wire.Packet) *path.Path {
+	p := a.paths.Find(in.Remote.Addr())
+	if p != nil || a.state != CookieWait || pkt.First().Type() != wire.TypeInitAck {
+		return p
+	}
+	var i wire.Init
+	if i.Decode(pkt.First()) != nil {
+		return nil
+	}
+	for _, addr := range i.Addrs {
+		if p := a.paths.Find(addr); p != nil && p.State == path.Active {
+			return p
+		}
+	}
+	return nil
 }
 
 // handleInitAck takes the answer to the INIT (RFC 9260 §5.1 C, §3.3.3).
@@ -125,7 +147,11 @@ func (a *Association) handleInitAck(now time.Time, in Inbound, p *path.Path, pkt
 	a.tx.peerBuffer = window(i.ARwnd)
 	a.tx.peerRwnd = a.tx.peerBuffer
 	a.rx.tsn.Init(i.InitialTSN.Add(^uint32(0)))
-	a.id.local = in.Local
+	a.id.locals.settle(in.Local)
+	if in.Local.IsValid() {
+		p.Local, p.HeardAt = in.Local, now
+	}
+	a.settleSources()
 	a.addPeerAddrs(peerAddrs(in.Remote, i.Addrs))
 	for _, u := range unrecognized(&i) {
 		a.report(wire.CauseUnrecognizedParams, u)

@@ -144,7 +144,7 @@ func (a *Association) sendHeartbeat(now time.Time, p *path.Path) {
 }
 
 // handleHeartbeat echoes the peer's probe to where it came from (RFC 9260 §8.3).
-func (a *Association) handleHeartbeat(p *path.Path, c wire.RawChunk) bool {
+func (a *Association) handleHeartbeat(in Inbound, p *path.Path, pkt wire.Packet, c wire.RawChunk) bool {
 	if a.state == CookieWait || a.state == ShutdownAckSent {
 		a.drop("HEARTBEAT in the wrong state")
 		return true
@@ -158,6 +158,12 @@ func (a *Association) handleHeartbeat(p *path.Path, c wire.RawChunk) bool {
 	b[0], b[1] = byte(wire.TypeHeartbeatAck), 0 // type and flags
 	for len(b)&3 != 0 {
 		b = append(b, 0)
+	}
+	if in.Local.IsValid() && in.Local != p.Local && c.Len() == chunksLen(pkt) {
+		// The peer probes another address of this end, which is to answer itself.
+		a.alone(in, a.id.peerTag, func(h []byte) []byte { return append(h, b...) })
+		a.out.recycle(b)
+		return true
 	}
 	a.out.control(p, b) // verified or not: that is how the peer verifies us (§5.4)
 	return true

@@ -14,8 +14,10 @@ import (
 
 // Listening is the socket side of a port that accepts associations.
 type Listening struct {
-	Config     *Config
-	LocalAddrs []netip.Addr // listed in INIT ACK if there are at least two
+	Config *Config
+	// LocalAddrs is the addresses that the socket is bound to, as in Endpoint. It must
+	// not be modified; a new one takes effect for INITs that come later.
+	LocalAddrs []netip.Addr
 }
 
 // Responder answers packets that belong to no association, without state (RFC
@@ -187,7 +189,7 @@ func (r *Responder) handleInit(now time.Time, in Inbound, pkt wire.Packet, l *Li
 		OutStreams:  max(l.Config.OutStreams, 1),
 		InStreams:   max(l.Config.MaxInStreams, 1),
 		InitialTSN:  wire.TSN(random32(r.rand)),
-		Addrs:       listed(l.LocalAddrs),
+		Addrs:       tell(l.LocalAddrs, in.Local, scopeOf(in.Remote.Addr()), supported(&i, in.Remote.Addr())),
 	}
 	c := cookie{created: now, life: max(l.Config.CookieLife, 0)}
 	if i.HasPreservative {
@@ -215,14 +217,6 @@ func preserve(ms uint32) time.Duration {
 // maxPreserve is the longest extension of a cookie's life.
 const maxPreserve = 10 * time.Second
 
-// listed is the address list of an INIT or INIT ACK: none if there is just one.
-func listed(addrs []netip.Addr) []netip.Addr {
-	if len(addrs) < 2 {
-		return nil
-	}
-	return addrs
-}
-
 // initAck completes the cookie c and builds an INIT ACK with the parameters own.
 func (r *Responder) initAck(in Inbound, pkt wire.Packet, i, own *wire.Init, c *cookie, buf []byte) Transmit {
 	c.localPort, c.peerPort = pkt.DstPort, pkt.SrcPort
@@ -231,7 +225,7 @@ func (r *Responder) initAck(in Inbound, pkt wire.Packet, i, own *wire.Init, c *c
 	c.peerRwnd = i.ARwnd
 	c.outStreams = min(own.OutStreams, i.InStreams)
 	c.inStreams = min(i.OutStreams, own.InStreams)
-	c.local = in.Local
+	c.local, c.told, c.families = in.Local, digest(own.Addrs), supported(i, in.Remote.Addr())
 	c.peers = peerAddrs(in.Remote, i.Addrs)
 	own.HasCookie = true
 	own.Cookie = r.keys.seal(c, nil)
@@ -256,22 +250,6 @@ func unrecognized(i *wire.Init) [][]byte {
 	return append(slices.Clip(i.Unrecognized), []byte{byte(wire.ParamForwardTSN >> 8), byte(wire.ParamForwardTSN & 0xff), 0, 4})
 }
 
-// peerAddrs is the peer's transport addresses: the source of its packet first,
-// then the listed ones that make sense (RFC 9260 §5.1.2 C). Loopback is believed
-// only of a peer on loopback.
-func peerAddrs(source netip.AddrPort, addrs []netip.Addr) []netip.AddrPort {
-	out := []netip.AddrPort{source}
-	for _, a := range addrs {
-		p := netip.AddrPortFrom(a.Unmap(), source.Port())
-		if len(out) == maxPeerAddrs || !unicast(p.Addr()) || slices.Contains(out, p) ||
-			p.Addr().IsLoopback() && !source.Addr().IsLoopback() {
-			continue
-		}
-		out = append(out, p)
-	}
-	return out
-}
-
 // handleCookieEcho makes an association of a cookie that was sealed here (RFC 9260
 // §5.1.5).
 func (r *Responder) handleCookieEcho(now time.Time, in Inbound, pkt wire.Packet, l *Listening, buf []byte) (Transmit, *Association) {
@@ -283,6 +261,7 @@ func (r *Responder) handleCookieEcho(now time.Time, in Inbound, pkt wire.Packet,
 	if !ok || c.localPort != pkt.DstPort || c.peerPort != pkt.SrcPort || c.localTag != pkt.VTag {
 		return Transmit{}, nil
 	}
+	c.place(in.Remote.Addr())
 	if late := now.Sub(c.created) - c.life; late > 0 {
 		return staleAnswer(in, pkt, c.peerTag, late, buf), nil
 	}
@@ -290,7 +269,12 @@ func (r *Responder) handleCookieEcho(now time.Time, in Inbound, pkt wire.Packet,
 		abort := wire.Abort{}
 		return answer(in, pkt, c.peerTag, buf, abort.AppendTo), nil
 	}
-	a := newAssociation(l.Config.normalized(), r, identity{localPort: c.localPort, peerPort: c.peerPort, localAddrs: l.LocalAddrs})
+	a := newAssociation(l.Config.normalized(), r, identity{localPort: c.localPort, peerPort: c.peerPort})
+	// Should the addresses have changed since the INIT ACK, the peer knows only that
+	// one which it talks to.
+	if told := tell(l.LocalAddrs, c.local, scopeOf(c.peers[0].Addr()), c.families); c.told != 0 && digest(told) == c.told {
+		a.id.locals.told = told
+	}
 	a.adopt(c, in)
 	now = a.read(now)
 	a.establish(now)
@@ -321,12 +305,12 @@ func (a *Association) adopt(c *cookie, in Inbound) {
 	a.tx.peerBuffer = window(c.peerRwnd)
 	a.tx.peerRwnd = a.tx.peerBuffer
 	a.rx.tsn.Init(c.peerTSN.Add(^uint32(0)))
-	a.id.local = c.local
+	a.id.locals.settle(c.local)
 	// RFC 9260 §5.4 rule 2: only where the INIT ACK went is confirmed.
 	a.paths = path.Set{}
 	a.paths.Add(c.peers[0], c.local, path.Active, a.cfg.path())
 	a.addPeerAddrs(c.peers[1:])
-	if p := a.paths.Find(in.Remote.Addr()); p != nil {
-		a.learn(in, p)
+	if p := a.paths.Find(in.Remote.Addr()); p != nil && p.Remote.Port() != in.Remote.Port() {
+		p.Remote = in.Remote
 	}
 }

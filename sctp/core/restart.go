@@ -52,7 +52,7 @@ func (a *Association) handleInit(now time.Time, in Inbound, pkt wire.Packet) {
 		ARwnd:      uint32(a.cfg.RecvBuffer),
 		OutStreams: a.cfg.OutStreams,
 		InStreams:  a.cfg.MaxInStreams,
-		Addrs:      listed(a.id.localAddrs),
+		Addrs:      a.id.locals.present(),
 	}
 	k := cookie{created: now, life: a.cfg.CookieLife}
 	if i.HasPreservative {
@@ -85,7 +85,7 @@ func (a *Association) replyPacket(t Transmit) {
 func (a *Association) addedAddrs(source netip.AddrPort, addrs []netip.Addr) []netip.Addr {
 	var added []netip.Addr
 	for _, p := range peerAddrs(source, addrs) {
-		if a.paths.Find(p.Addr()) == nil && a.reaches(p.Addr()) {
+		if a.paths.Find(p.Addr()) == nil && a.id.locals.reaches(p.Addr()) {
 			added = append(added, p.Addr())
 		}
 	}
@@ -105,6 +105,7 @@ func (a *Association) handleCookieEcho(now time.Time, in Inbound, pkt wire.Packe
 		a.drop("cookie is not ours")
 		return false
 	}
+	c.place(in.Remote.Addr())
 	local := c.localTag == a.id.localTag
 	peer := c.peerTag == a.id.peerTag && a.id.peerTag != 0
 	if late := now.Sub(c.created) - c.life; late > 0 && !(local && peer) {

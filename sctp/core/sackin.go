@@ -214,12 +214,23 @@ func (a *Association) onT3(now time.Time, p *path.Path) {
 		p.CC.OnTimeout(now) // E1
 	}
 	p.RTO.Backoff() // E2
-	p.Timing = false
 	p.Alone = true
-	before := t.out.InFlight()
-	a.stats.T3Chunks += uint64(t.out.MarkPathLost(p)) // E3
-	t.peerRwnd += before - t.out.InFlight()           // §6.2.1 C
-	t.recovery = false
-	t.force = true
+	a.stats.T3Chunks += uint64(a.surrender(p)) // E3
 	a.pathFailed(now, p, true)
+}
+
+// surrender marks all that is in flight on a path for retransmission and returns the
+// number of chunks.
+func (a *Association) surrender(p *path.Path) int {
+	t := &a.tx
+	p.StopT3()
+	p.Timing = false
+	before := t.out.InFlight()
+	n := t.out.MarkPathLost(p)
+	t.peerRwnd += before - t.out.InFlight() // §6.2.1 C
+	if n > 0 {
+		t.recovery = false
+		t.force = true
+	}
+	return n
 }

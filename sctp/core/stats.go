@@ -35,6 +35,8 @@ type Stats struct {
 	NoRoom   uint64 // DATA chunks dropped for lack of buffer
 	Restarts uint64 // of the peer
 
+	SourceChanges uint64 // of paths whose source address was replaced by another
+
 	ICMPIn, ICMPIgnored uint64 // messages that quoted this association, and others
 }
 

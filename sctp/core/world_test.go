@@ -41,6 +41,7 @@ func (s seeded) Read(b []byte) (int, error) {
 type host struct {
 	w      *world
 	addr   netip.AddrPort
+	homes  []netip.Addr // its addresses if it has several, that of addr first
 	cfg    core.Config
 	listen *core.Listening
 	resp   *core.Responder
@@ -144,7 +145,12 @@ func (h *host) send(t core.Transmit) {
 			h.tap(pkt)
 		}
 	}
-	h.w.net.Send(h.w.now, h.addr, carrier.Datagram{Remote: t.Remote, Data: bytes.Clone(t.Data), SegmentSize: t.SegmentSize})
+	from := h.addr
+	if t.Local.IsValid() {
+		from = netip.AddrPortFrom(t.Local, h.addr.Port())
+		require.Same(h.w.t, h, h.w.hosts[t.Local], "a packet left from %v, which is not an address of the host", t.Local)
+	}
+	h.w.net.Send(h.w.now, from, carrier.Datagram{Remote: t.Remote, Data: bytes.Clone(t.Data), SegmentSize: t.SegmentSize})
 }
 
 // note remembers the initial TSN of an INIT or INIT ACK.
@@ -159,12 +165,15 @@ func (h *host) note(b []byte) {
 	}
 }
 
-func (h *host) receive(from netip.AddrPort, data []byte) {
+func (h *host) receive(from netip.AddrPort, data []byte) { h.receiveAt(h.addr.Addr(), from, data) }
+
+// receiveAt is receive at one of several addresses.
+func (h *host) receiveAt(local netip.Addr, from netip.AddrPort, data []byte) {
 	pkt, err := wire.Parse(data)
 	if err != nil {
 		return
 	}
-	in := core.Inbound{Local: h.addr.Addr(), Remote: from}
+	in := core.Inbound{Local: local, Remote: from}
 	for _, a := range h.assocs {
 		if a.State() != core.Closed && a.LocalPort() == pkt.DstPort && a.PeerPort() == pkt.SrcPort {
 			a.HandlePacket(h.now(), in, pkt)
@@ -204,7 +213,7 @@ func (w *world) step(limit time.Time) bool {
 	}
 	for _, p := range w.net.Deliver(w.now) {
 		if h := w.hosts[p.To.Addr()]; h != nil {
-			h.receive(p.From, p.Data)
+			h.receiveAt(p.To.Addr(), p.From, p.Data)
 		}
 	}
 	for _, h := range w.order {

@@ -79,16 +79,16 @@ func rank(s State) int {
 // whether they leave from different addresses, then how early the destinations
 // differ. The standard leaves the rule to implementations (RFC 9260 §6.4.1).
 func divergence(p, q *Path) int {
-	n := 128 - commonBits(p.Remote.Addr(), q.Remote.Addr())
+	n := 128 - CommonBits(p.Remote.Addr(), q.Remote.Addr())
 	if p.Local != q.Local && p != q {
 		n += 256
 	}
 	return n
 }
 
-// commonBits is the length of the longest prefix that two addresses share, counted
+// CommonBits is the length of the longest prefix that two addresses share, counted
 // in IPv6 addresses.
-func commonBits(a, b netip.Addr) int {
+func CommonBits(a, b netip.Addr) int {
 	x, y := a.As16(), b.As16()
 	for i := range x {
 		if d := x[i] ^ y[i]; d != 0 {

@@ -56,6 +56,9 @@ type Path struct {
 	Local  netip.Addr // zero: the kernel chooses
 	State  State
 
+	Heard   uint64    // at which of this end's addresses packets of the peer have arrived, a bit each
+	HeardAt time.Time // when one last arrived at Local
+
 	RTO      RTO
 	CC       congestion.Controller
 	InFlight int // bytes of DATA chunks outstanding on this path
@@ -121,6 +124,14 @@ func New(id int, remote netip.AddrPort, local netip.Addr, state State, c *Config
 	p.Size = PacketSize(remote.Addr(), c.MTU, c.EncapOverhead)
 	p.CC = c.NewController(remote.Addr(), p.PMDCS())
 	return p
+}
+
+// Reroute begins congestion control anew, because packets take another way from now on
+// (RFC 9260 §7.2.5.2). After a timeout no more than one packet is in flight all the
+// same.
+func (p *Path) Reroute(c *Config) {
+	p.CC = c.NewController(p.Remote.Addr(), p.PMDCS())
+	p.Decayed, p.Burst, p.Timing = time.Time{}, 0, false
 }
 
 // PacketSize is the largest SCTP packet in bytes that fits an IP MTU on the way
@@ -208,7 +219,7 @@ const maxDecay = 32
 
 // Shift moves all times of the path by d, because the clock was set.
 func (p *Path) Shift(d time.Duration) {
-	for _, t := range []*time.Time{&p.T3, &p.TimedAt, &p.LastData, &p.Decayed, &p.Heartbeat.At, &p.Heartbeat.Expires, &p.Heartbeat.SentAt} {
+	for _, t := range []*time.Time{&p.T3, &p.TimedAt, &p.LastData, &p.Decayed, &p.HeardAt, &p.Heartbeat.At, &p.Heartbeat.Expires, &p.Heartbeat.SentAt} {
 		if !t.IsZero() {
 			*t = t.Add(d)
 		}

@@ -35,6 +35,25 @@ func (s *Set) Add(remote netip.AddrPort, local netip.Addr, state State, c *Confi
 	}
 }
 
+// Retain keeps the paths for which keep is true, at least one, and numbers them anew.
+// The primary path, if it goes, becomes the first one.
+func (s *Set) Retain(keep func(*Path) bool) {
+	primary, kept := s.Primary(), s.All[:0]
+	s.primary = 0
+	for _, p := range s.All {
+		if !keep(p) {
+			continue
+		}
+		if p == primary {
+			s.primary = len(kept)
+		}
+		p.ID = len(kept)
+		kept = append(kept, p)
+	}
+	clear(s.All[len(kept):])
+	s.All = kept
+}
+
 // Find returns the path to an IP address, whatever its UDP port, or nil.
 func (s *Set) Find(a netip.Addr) *Path {
 	for _, p := range s.All {
