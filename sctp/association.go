@@ -56,7 +56,8 @@ type Association struct {
 	listener          *Listener // who let it in, nil if it was dialed
 	ourPort, peerPort uint16
 	dialed            bool
-	id                uint32 // our number of it, see ledger
+	id                uint32  // our number of it, see ledger
+	tracer            *tracer // nil: nobody watches
 
 	mu   sync.Mutex
 	core *core.Association // nil after a restart took it away

@@ -10,7 +10,9 @@ import (
 
 // captureIn gives a received datagram, or those that came in one read, to
 // StackConfig.Capture.
-func (r *reader) captureIn(now time.Time, d *carrier.Datagram) { r.stack.capture(now, r.link, d, false) }
+func (r *reader) captureIn(now time.Time, d *carrier.Datagram) {
+	r.stack.capture(now, r.link, d, false)
+}
 
 // captureOut gives datagrams that are about to be written to StackConfig.Capture.
 func (s *Stack) captureOut(l *link, ds []carrier.Datagram) {

@@ -136,7 +136,6 @@ type settings struct {
 	maxMessage int
 	recvBuffer int
 	mtu        int
-	maxRetrans int
 }
 
 // resolve fills in the defaults.
@@ -185,8 +184,7 @@ func (c *Config) resolve(s *Stack) (*settings, *core.Config) {
 	k.RTOMax = max(k.RTOMax, k.RTOMin)
 
 	r := &settings{ppid: c.PPID, events: c.Events, eventQueue: defaultEventQueue,
-		linger: defaultLinger, backlog: defaultBacklog, maxMessage: k.MaxMessageSize, recvBuffer: k.RecvBuffer, mtu: k.MTU,
-		maxRetrans: k.AssociationMaxRetrans}
+		linger: defaultLinger, backlog: defaultBacklog, maxMessage: k.MaxMessageSize, recvBuffer: k.RecvBuffer, mtu: k.MTU}
 	setIf(&r.linger, c.Linger)
 	if c.Backlog > 0 {
 		r.backlog = c.Backlog
@@ -253,6 +251,9 @@ type StackConfig struct {
 	// Capture gets every packet that is sent or received, the malformed ones too; a
 	// capture.Writer makes a file of them that Wireshark opens. Nil: nobody.
 	Capture capture.Sink
+
+	// Trace gets what happens inside the associations, packet by packet. Nil: nobody.
+	Trace *JSONTrace
 
 	// Rand is the source of tags, ports and keys. Nil: crypto/rand.Reader. Anything
 	// else is for simulations only.

@@ -104,7 +104,7 @@ func (a *Association) launch(addr *Addr, machine *core.Config) error {
 	if err := s.demux.reserve(a, peers); err != nil {
 		return err
 	}
-	machine.Trace = s.trace(a.ourPort, addr)
+	machine.Trace = a.trace(addr)
 	now := time.Now()
 	no4, no6 := s.missingFamily()
 	for {

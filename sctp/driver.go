@@ -43,6 +43,9 @@ func (a *Association) turn(now time.Time) {
 		}
 		a.handleEvent(&ev)
 	}
+	if a.tracer != nil && a.core != nil {
+		a.tracer.windows(a.core)
+	}
 	if a.done {
 		return
 	}
@@ -85,6 +88,9 @@ func (a *Association) transmit(now time.Time) {
 		t, ok := a.core.PollTransmit(now, sb.data[sb.used:sb.used:sb.used+need], segments)
 		if !ok {
 			break
+		}
+		if a.tracer != nil {
+			a.tracer.sent(&t)
 		}
 		sb.add(s, &t)
 	}
@@ -358,6 +364,9 @@ func (a *Association) handlePacket(now time.Time, p *inPacket) {
 	}
 	if len(a.tuples) == 0 || a.tuples[0].remote != p.in.Remote {
 		a.rekey = a.rekey || !a.knows(p.in.Remote)
+	}
+	if a.tracer != nil {
+		a.tracer.received(&p.in, p.pkt)
 	}
 	if p.pkt.VTag != a.tag {
 		// This may be a restart, which must not mix old messages with new ones.

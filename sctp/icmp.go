@@ -34,6 +34,9 @@ func (s *Stack) notice(n carrier.Notice) {
 		return
 	}
 	now := time.Now()
+	if a.tracer != nil {
+		a.tracer.icmp(n.Remote, kind, n.MTU)
+	}
 	a.core.HandleICMP(now, core.ICMP{Kind: kind, Remote: n.Remote, MTU: n.MTU, Quoted: n.Quoted})
 	a.turn(now)
 }

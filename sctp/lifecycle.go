@@ -159,6 +159,10 @@ func (a *Association) finish(err error) {
 			a.listener.drop(a)
 		}
 	}
+	if a.tracer != nil {
+		sum := a.counted()
+		a.tracer.end(err, &sum)
+	}
 	if a.established {
 		s.log.Debug("association ended", zap.Stringer("peer", a.remote()), zap.Error(err))
 	}

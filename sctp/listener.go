@@ -82,7 +82,6 @@ func (s *Stack) Listen(addr *Addr, cfg *Config) (*Listener, error) {
 	if len(l.ips) == 0 {
 		l.core.LocalAddrs = s.specificAddrs()
 	}
-	machine.Trace = s.trace(addr.Port, nil)
 	if err := s.demux.listen(l); err != nil {
 		return nil, &opError{op: "listen", addr: addr.String(), err: err}
 	}
@@ -221,6 +220,10 @@ func (l *Listener) enter(now time.Time, c *core.Association, before Stats) {
 	s.count.accepted.Add(1)
 	s.ledger.enter(a)
 	s.log.Debug("association accepted", zap.Stringer("peer", a.remote()), zap.Uint16("port", l.port))
+	if hooks := a.trace(a.remote()); hooks != nil {
+		c.SetTrace(hooks)
+		a.tracer.state(core.Closed, c.State())
+	}
 	a.turn(now)
 	l.push(a, a.done && a.err != nil)
 }

@@ -12,7 +12,7 @@ type AssociationInfo struct {
 	Remote *Addr // that of the primary path first
 
 	InStreams, OutStreams int       // as negotiated
-	MaxRetrans            int       // Config.AssociationMaxRetrans
+	MaxRetrans            int       // Association.Max.Retrans
 	Established           time.Time // zero while it is not
 	Buffered              int       // bytes to be sent or acknowledged
 	Unread                int       // bytes received and not read
@@ -38,7 +38,7 @@ func (a *Association) info() AssociationInfo {
 	}
 	i.State = c.State().String()
 	i.InStreams, i.OutStreams = c.InStreams(), c.OutStreams()
-	i.MaxRetrans = a.settings.maxRetrans
+	i.MaxRetrans = c.Parameters().AssociationMaxRetrans
 	i.Established = c.Established()
 	i.Buffered, i.Unread = c.Buffered(), c.Held()
 	i.Paths = c.Paths()

@@ -38,7 +38,8 @@ const (
 )
 
 // redact changes the SCTP packet b in place. Its checksum is right afterwards if it was
-// before.
+// before. Of a damaged packet nothing is kept but the common header: what looks like one
+// chunk may be another.
 func (r *redactor) redact(b []byte) {
 	if len(b) < wire.HeaderLen {
 		clear(b)
@@ -46,12 +47,13 @@ func (r *redactor) redact(b []byte) {
 	}
 	valid := wire.VerifyChecksum(b)
 	r.tag(b[offTag:])
-	if pkt, err := wire.ParseUnchecked(b); err == nil {
+	pkt, err := wire.ParseUnchecked(b)
+	if err != nil || !valid {
+		clear(b[wire.HeaderLen:])
+	} else {
 		for c := range pkt.Chunks() {
 			r.chunk(c)
 		}
-	} else {
-		clear(b[wire.HeaderLen:])
 	}
 	if valid {
 		wire.SetChecksum(b)

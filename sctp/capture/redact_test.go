@@ -68,6 +68,9 @@ func TestS2RedactedFilesHoldNoSecrets(t *testing.T) {
 		"short":       secret[:11],
 		"bad TLV":     sealed(tagB, raw(wire.TypeHeartbeat, append([]byte{0, 1, 0, 2}, secret...))),
 	}
+	damaged := sealed(tagA, raw(wire.TypeSack, secret))
+	damaged[20] ^= 1
+	packets["damaged"] = damaged
 	for name, b := range packets {
 		out := redacted(t, b)[0]
 		require.NotContains(t, string(out), "SeCr", name)

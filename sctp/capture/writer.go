@@ -14,7 +14,8 @@ type Options struct {
 	// the headers and little of the user data. Zero: all. Less than 64 is taken as 64.
 	SnapLen int
 	// Redact takes secrets and user data out, see the package comment. Checksums are
-	// computed anew, but for packets that had a wrong one.
+	// computed anew, but for packets that had a wrong one; of these no more than the
+	// common header is kept.
 	Redact bool
 	// Buffer is how many bytes may wait to be written. Zero: 4 MiB.
 	Buffer int

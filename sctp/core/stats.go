@@ -96,19 +96,21 @@ func (a *Association) Stats() Stats {
 func (a *Association) Established() time.Time { return a.since }
 
 // Paths describes the peer's addresses.
-func (a *Association) Paths() []PathInfo {
-	out := make([]PathInfo, 0, len(a.paths.All))
+func (a *Association) Paths() []PathInfo { return a.AppendPaths(make([]PathInfo, 0, len(a.paths.All))) }
+
+// AppendPaths appends what Paths returns to b.
+func (a *Association) AppendPaths(b []PathInfo) []PathInfo {
 	for _, p := range a.paths.All {
-		out = append(out, PathInfo{
+		b = append(b, PathInfo{
 			Remote: p.Remote, Local: p.Local, State: a.shown(p.State), Primary: p == a.paths.Primary(),
 			SRTT: p.RTO.SRTT(), RTTVar: p.RTO.RTTVar(), RTO: p.RTO.Value(),
 			Cwnd: p.CC.Window(), InFlight: p.InFlight, PacketSize: p.Size, Errors: p.Errors,
-			MaxRetrans: a.cfg.PathMaxRetrans, Heartbeats: !a.cfg.DisableHeartbeat, HeartbeatInterval: a.cfg.HeartbeatInterval,
+			MaxRetrans: p.Settings.MaxRetrans, Heartbeats: !p.Settings.HeartbeatOff, HeartbeatInterval: p.Settings.HeartbeatInterval,
 			PacketsIn: p.Count.PacketsIn, PacketsOut: p.Count.PacketsOut,
 			Retransmitted: p.Count.Retransmitted, T3Expirations: p.Count.T3Expirations,
 		})
 	}
-	return out
+	return b
 }
 
 // Held is the number of bytes of user data in the receive buffer.

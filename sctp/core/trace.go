@@ -19,6 +19,15 @@ type Trace struct {
 	ProtocolFail func(cause wire.CauseCode, why string)
 }
 
+// SetTrace replaces the hooks of Config.Trace, nil for none. It serves associations of
+// a Responder, which all begin with the same.
+func (a *Association) SetTrace(t *Trace) {
+	if t == nil {
+		t = &Trace{}
+	}
+	a.cfg.Trace = t
+}
+
 func (a *Association) drop(why string) {
 	a.stats.Dropped++
 	if a.cfg.Trace.Drop != nil {
