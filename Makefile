@@ -26,7 +26,7 @@ GOLDEN = $(shell grep -rlE 'Bool."update"|"github.com/rserpool/rserpool/internal
 
 .DEFAULT_GOAL := help
 .PHONY: help build test race fuzz bench bench-peers cover lint golden sim \
-	interop api tidy check cross demo soak
+	interop test-compare api tidy check cross demo soak
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | \
@@ -78,7 +78,7 @@ lint: ## gofmt, vet, architecture, API record; golangci-lint if installed
 	$(GO) vet -tags interop ./interop/...
 	$(GO) test ./internal/archtest
 	$(GO) run ./internal/apidump
-	cd bench/compare && $(GO) vet ./... && $(GO) test ./...
+	cd bench/compare && $(GO) vet ./...
 	@if command -v golangci-lint >/dev/null; then golangci-lint run; \
 		else echo "make lint: golangci-lint is not installed, skipped"; fi
 
@@ -91,6 +91,9 @@ sim: ## simulated networks and clusters with SEEDS seeds instead of a few
 
 soak: ## long runs (tests named TestSoak...) for SOAK each
 	SOAK=$(SOAK) $(GO) test -count=1 -timeout 24h -v -run '^TestSoak' $(PKG)
+
+test-compare: ## beside pion/sctp, and the tools of bench/compare (a module of its own)
+	cd bench/compare && $(GO) test -timeout 5m ./...
 
 interop: ## against Linux kernel SCTP, usrsctp and rsplib (Debian, root)
 	interop/run.sh
@@ -110,7 +113,7 @@ cross: ## compile for the systems and word sizes that tests do not run on
 		GOOS=$${t%/*} GOARCH=$${t#*/} CGO_ENABLED=0 $(GO) vet ./... || exit 1; \
 	done
 
-check: lint test cross ## what must pass before a change goes in
+check: lint test test-compare cross ## what must pass before a change goes in
 
 demo: ## three registrars, three servers, one download, three kills
 	$(GO) run ./cmd/rserpool demo
