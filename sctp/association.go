@@ -74,6 +74,9 @@ type Association struct {
 	tag    wire.VTag // as the demux knows it; guarded by demux.mu for writing
 	tuples []tuple   // likewise
 	rekey  bool      // the demux must be told about changes
+	via    *link     // where the latest packet came in
+	waits  uint64    // calls that had to wait so far
+	roused bool      // the input let a call go
 	unread bool      // messages waited when a packet with another tag came
 
 	established bool
@@ -170,7 +173,7 @@ func (a *Association) send(ctx context.Context, m *Message, s *Stream) error {
 		if ended != nil {
 			return ended
 		}
-		ended = a.writers.wait(ctx, &a.mu, &a.stack.waiters, woken)
+		ended = a.wait(ctx, &a.writers, woken)
 	}
 }
 

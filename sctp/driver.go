@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"runtime"
 	"slices"
 	"time"
 
@@ -224,12 +225,18 @@ type reader struct {
 	strays  []int // packets without an association
 	reply   [maxReply]byte
 	out     [1]carrier.Datagram
+
+	// What the latest batch was, for the pump.
+	only   *Association // whose packets all of it were, nil if there is no such
+	mixed  bool         // there is no such
+	roused bool         // a call was let go
+	waits  uint64       // of only
 }
 
 // read is the goroutine of a carrier. It ends when the carrier is closed.
 func (s *Stack) read(l *link) {
 	defer s.readers.Done()
-	r := &reader{stack: s, link: l, packets: make([]inPacket, 0, maxPackets)}
+	r := l.reader
 	failures := 0
 	for {
 		n, err := l.ReadBatch(r.batch[:])
@@ -246,12 +253,20 @@ func (s *Stack) read(l *link) {
 		}
 		failures = 0
 		r.deliver(time.Now(), r.batch[:n])
+		if l.pump.lend(r.only, r.roused) {
+			l.standby(r.only)
+		} else if r.roused {
+			// Those go first who were woken: in a system call this goroutine would
+			// keep its processor, and them, for a while.
+			runtime.Gosched()
+		}
 	}
 }
 
 // deliver handles a batch of datagrams. Packets of one association are handled in
 // one turn.
 func (r *reader) deliver(now time.Time, ds []carrier.Datagram) {
+	r.only, r.mixed, r.roused = nil, false, false
 	for i := range ds {
 		d := &ds[i]
 		if r.stack.cfg.Capture != nil {
@@ -302,6 +317,7 @@ func (r *reader) dispatch(now time.Time) {
 		clear(r.runs)
 	}
 	for _, i := range r.strays {
+		r.only, r.mixed = nil, true
 		r.stray(now, i)
 	}
 	clear(r.packets)
@@ -340,8 +356,14 @@ next:
 // input is one turn with the packets of a run.
 func (r *reader) input(now time.Time, run run) {
 	a := run.assoc
+	if r.mixed = r.mixed || r.only != nil && r.only != a; r.mixed {
+		r.only = nil
+	} else {
+		r.only = a
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.via, a.roused = r.link, false
 	for i := run.first; i >= 0; i = r.packets[i].next {
 		if a.done {
 			r.strays = append(r.strays, i)
@@ -353,6 +375,7 @@ func (r *reader) input(now time.Time, run run) {
 	if !a.done {
 		a.turn(now)
 	}
+	r.roused, r.waits = r.roused || a.roused, a.waits
 }
 
 // handlePacket gives a packet to the machine. The caller holds a.mu.

@@ -168,6 +168,7 @@ func (a *Association) handleEvent(ev *core.Event) {
 	case core.EventReadable:
 		a.onReadable(ev.Stream)
 	case core.EventWritable:
+		a.roused = a.roused || a.writers.waiting()
 		a.writers.wakeOne()
 	case core.EventAllAcked:
 		a.notify(SenderDry{})

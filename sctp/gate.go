@@ -43,6 +43,11 @@ func (p *waiterPool) put(w *waiter) { p.pool.Put(w) }
 func (g *gate) wait(ctx context.Context, mu sync.Locker, p *waiterPool, front bool) error {
 	w := p.get()
 	g.add(w, front)
+	return g.await(ctx, w, mu, p)
+}
+
+// await waits for w, which stands in line.
+func (g *gate) await(ctx context.Context, w *waiter, mu sync.Locker, p *waiterPool) error {
 	mu.Unlock()
 	var err error
 	if done := ctx.Done(); done == nil {

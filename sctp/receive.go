@@ -51,7 +51,7 @@ func (a *Association) awaitMessage(ctx context.Context) error {
 		if ended != nil {
 			return ended
 		}
-		ended = a.readers.wait(ctx, &a.mu, &a.stack.waiters, false)
+		ended = a.wait(ctx, &a.readers, false)
 	}
 }
 
@@ -147,7 +147,7 @@ func (a *Association) assemble(ctx context.Context, m Message, limit int) (Messa
 		if ended != nil {
 			return m, ended
 		}
-		ended = a.rest.wait(ctx, &a.mu, &a.stack.waiters, false)
+		ended = a.wait(ctx, &a.rest, false)
 	}
 	return m, nil
 }

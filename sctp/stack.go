@@ -63,7 +63,16 @@ type Stack struct {
 // link is a carrier in use.
 type link struct {
 	carrier.Carrier
-	addrs []netip.AddrPort
+	addrs  []netip.AddrPort
+	reader *reader
+	pump   pump
+}
+
+func newLink(s *Stack, c carrier.Carrier) *link {
+	l := &link{Carrier: c, addrs: c.LocalAddrs()}
+	l.reader = &reader{stack: s, link: l, packets: make([]inPacket, 0, maxPackets)}
+	l.pump.init(c)
+	return l
 }
 
 // NewStack opens a stack. A nil config is the same as
@@ -105,7 +114,7 @@ func (s *Stack) open() error {
 	}
 	s.local = make(map[netip.Addr]*link)
 	for _, c := range carriers {
-		l := &link{Carrier: c, addrs: c.LocalAddrs()}
+		l := newLink(s, c)
 		s.takeNotices(l)
 		s.links = append(s.links, l)
 		for _, a := range l.addrs {

@@ -67,6 +67,7 @@ func (t *streams) stopDeadlines() {
 
 // onReadable lets go who waits for a message of stream id. The caller holds a.mu.
 func (a *Association) onReadable(id StreamID) {
+	a.roused = a.roused || a.rest.waiting() || a.readers.waiting()
 	if a.assembling {
 		a.rest.wakeOne()
 	} else {
@@ -74,6 +75,7 @@ func (a *Association) onReadable(id StreamID) {
 	}
 	t := a.table()
 	if s := t.open[id]; s != nil {
+		a.roused = a.roused || s.readers.waiting()
 		s.readers.wakeOne()
 		return
 	}
@@ -266,7 +268,7 @@ func (s *Stream) next(ctx context.Context, p []byte) (core.Incoming, int, error)
 		if ended != nil {
 			return core.Incoming{}, 0, ended
 		}
-		ended = s.readers.wait(ctx, &a.mu, &a.stack.waiters, false)
+		ended = a.wait(ctx, &s.readers, false)
 	}
 }
 

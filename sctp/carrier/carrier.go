@@ -65,7 +65,7 @@ type Carrier interface {
 	// ReadBatch blocks until at least one datagram is there, fills ds from the
 	// front and returns how many elements it filled. It returns net.ErrClosed
 	// after Close and no other error is final. Only one goroutine may call it
-	// at a time.
+	// at a time. See Interrupter for the case that it returns 0.
 	ReadBatch(ds []Datagram) (int, error)
 
 	// WriteBatch sends ds in order and returns how many elements were taken by

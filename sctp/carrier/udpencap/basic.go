@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"os"
 	"time"
 
 	"github.com/rserpool/rserpool/sctp/carrier"
@@ -31,6 +32,9 @@ func (r *basicReader) read(ds []carrier.Datagram) (int, error) {
 		switch {
 		case errors.Is(err, net.ErrClosed):
 			return 0, err
+		case errors.Is(err, os.ErrDeadlineExceeded): // Interrupt
+			_ = r.s.conn.SetReadDeadline(time.Time{})
+			return 0, nil
 		case err != nil:
 			r.s.count.readErrors.Add(1)
 			pause.wait()

@@ -17,15 +17,16 @@ const writeBatch = 64
 
 // useBatches makes the socket read and write with recvmmsg and sendmmsg.
 func (s *Socket) useBatches() error {
-	r, err := newBatchReader(s)
+	d, err := detach(s.conn)
 	if err != nil {
 		return err
 	}
-	var conn messageWriter = ipv6.NewPacketConn(s.conn)
+	s.raw, s.detached = d, d
+	var conn messageWriter = ipv6.NewPacketConn(packetConn{s.conn, d})
 	if s.is4() {
-		conn = ipv4.NewPacketConn(s.conn)
+		conn = ipv4.NewPacketConn(packetConn{s.conn, d})
 	}
-	s.reader, s.writer = r, &batchWriter{s: s, conn: conn}
+	s.reader, s.writer = newBatchReader(s), &batchWriter{s: s, conn: conn}
 	return nil
 }
 

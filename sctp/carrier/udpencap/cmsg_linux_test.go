@@ -117,8 +117,7 @@ func TestParseControlSurvivesAnything(t *testing.T) {
 
 func TestSocketAddresses(t *testing.T) {
 	s := open(t, "127.0.0.1:0", nil)
-	r, err := newBatchReader(s)
-	require.NoError(t, err)
+	r := newBatchReader(s)
 	v4 := append(binary.NativeEndian.AppendUint16(nil, syscall.AF_INET), 0x26, 0xab, 192, 0, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0)
 	v6 := append(binary.NativeEndian.AppendUint16(nil, syscall.AF_INET6), 0x26, 0xab, 0, 0, 0, 0)
 	link := netip.MustParseAddr("fe80::1").As16()

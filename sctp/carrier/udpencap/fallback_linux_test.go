@@ -309,9 +309,8 @@ func TestFallsBackToIPv4OnAHostWithoutIPv6(t *testing.T) {
 
 func TestConfiguredBufferSizes(t *testing.T) {
 	size := func(s *Socket, option int) (size int) {
-		raw, err := s.conn.SyscallConn()
-		require.NoError(t, err)
-		require.NoError(t, raw.Control(func(fd uintptr) {
+		var err error
+		require.NoError(t, s.raw.Control(func(fd uintptr) {
 			size, err = syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, option)
 		}))
 		require.NoError(t, err)

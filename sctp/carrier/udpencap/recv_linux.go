@@ -2,6 +2,7 @@ package udpencap
 
 import (
 	"encoding/binary"
+	"errors"
 	"net"
 	"net/netip"
 	"strconv"
@@ -51,6 +52,7 @@ type batchReader struct {
 	call    func(fd uintptr) bool // r.recv, bound once
 	want    int                   // argument of the call
 	got     int                   // results of the call
+	drained bool                  // the last call left nothing: wait before the next
 	errno   syscall.Errno
 	notices *notices
 	zones   map[uint32]string // names of interfaces, for link-local addresses
@@ -65,14 +67,10 @@ type inbox struct {
 	data     []byte
 }
 
-func newBatchReader(s *Socket) (*batchReader, error) {
-	conn, err := s.conn.SyscallConn()
-	if err != nil {
-		return nil, err
-	}
-	r := &batchReader{s: s, conn: conn, zones: make(map[uint32]string)}
+func newBatchReader(s *Socket) *batchReader {
+	r := &batchReader{s: s, conn: s.raw, zones: make(map[uint32]string)}
 	r.call = r.recv
-	return r, nil
+	return r
 }
 
 // newInbox allocates the memory, which a socket needs with its first read.
@@ -98,7 +96,10 @@ func (r *batchReader) read(ds []carrier.Datagram) (int, error) {
 		r.want = min(len(ds), readBatch)
 		r.inbox.reset(r.want)
 		if err := r.conn.Read(r.call); err != nil {
-			return 0, err // closed: no deadline is ever set
+			if errors.Is(err, errInterrupted) {
+				err = nil
+			}
+			return 0, err // closed
 		}
 		r.handNotices()
 		if n := r.take(ds); n > 0 {
@@ -117,10 +118,14 @@ func (b *inbox) reset(n int) {
 	}
 }
 
-// recv runs in the netpoller: false makes it wait until fd is readable, which it is
-// also with something in the error queue.
+// recv is a try to receive: false makes the descriptor wait until fd is readable,
+// which it is also with something in the error queue.
 func (r *batchReader) recv(fd uintptr) bool {
 	failed := r.s.noticed.Swap(false)
+	if r.drained && !failed {
+		r.drained = false
+		return false
+	}
 	for range receiveTries {
 		if r.got, r.errno = recvmmsg(fd, r.inbox.messages[:r.want], 0); r.errno == 0 || r.errno == syscall.EAGAIN {
 			break
@@ -132,6 +137,7 @@ func (r *batchReader) recv(fd uintptr) bool {
 	if r.errno != 0 {
 		r.got = 0
 	}
+	r.drained = r.errno == 0 && r.got < r.want
 	if r.s.recvErr && (failed || r.errno == syscall.EAGAIN) {
 		r.notices.read(fd)
 	}

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/rserpool/rserpool/sctp/carrier"
 )
@@ -20,9 +21,13 @@ const bufferLen = 1 << 16
 // Socket is a UDP socket bound to one address. It implements carrier.Carrier; its
 // methods may be called by several goroutines, ReadBatch by one at a time.
 type Socket struct {
-	conn   *net.UDPConn
-	local  netip.AddrPort // IPv4 always as 4 byte address
-	raw    syscall.RawConn
+	conn     *net.UDPConn
+	local    netip.AddrPort // IPv4 always as 4 byte address
+	raw      syscall.RawConn
+	detached interface { // nil: conn is used itself
+		Interrupt()
+		Close() error
+	}
 	gso    atomic.Bool // sends runs in one piece
 	gro    bool        // receives runs in one piece
 	reader reader
@@ -38,8 +43,9 @@ type Socket struct {
 }
 
 var (
-	_ carrier.Carrier  = (*Socket)(nil)
-	_ carrier.Notifier = (*Socket)(nil)
+	_ carrier.Carrier     = (*Socket)(nil)
+	_ carrier.Notifier    = (*Socket)(nil)
+	_ carrier.Interrupter = (*Socket)(nil)
 )
 
 // reader is how a Socket receives. read blocks for at least one datagram and
@@ -127,8 +133,20 @@ func (s *Socket) Overhead() int { return overhead }
 
 // Close implements carrier.Carrier.
 func (s *Socket) Close() error {
+	if s.detached != nil {
+		_ = s.detached.Close()
+	}
 	_ = s.conn.Close() // fails only if it is closed already
 	return nil
+}
+
+// Interrupt implements carrier.Interrupter.
+func (s *Socket) Interrupt() {
+	if s.detached != nil {
+		s.detached.Interrupt()
+		return
+	}
+	_ = s.conn.SetReadDeadline(time.Unix(1, 0)) // fails only if it is closed
 }
 
 // is4 says whether the socket is an IPv4 one; the others take both kinds of
