@@ -45,7 +45,7 @@
 //	A send [len= text= sid= ppid= count= unordered immediate
 //	       nobundle partial life= context= path=ip]
 //	A cancel [sid=]        give up a message that is sent piece by piece
-//	A recv [max=]          read all there is, max bytes at a time
+//	A recv [max= count= sid=]   read all there is, max bytes at a time, of one stream
 //	A shutdown, A abort [reason]
 //	A primary ip, A heartbeat ip   set the primary path, probe a path
 //	A set key=value…       change the settings of paths, see multihome.go

@@ -2,8 +2,10 @@ package scenario
 
 import (
 	"bytes"
+	"fmt"
 	"net/netip"
 	"strings"
+	"time"
 
 	"github.com/rserpool/rserpool/sctp/core"
 	"github.com/rserpool/rserpool/sctp/wire"
@@ -35,6 +37,45 @@ func (h *host) send(f *fields) error {
 			h.s.say(h, "=", "%v", err)
 			break
 		}
+	}
+	h.drain()
+	return nil
+}
+
+// recv reads what there is, of all streams or of one, and shows the text if it is
+// short.
+func (h *host) recv(f *fields) error {
+	if h.as == nil {
+		return errNone
+	}
+	buf := make([]byte, f.number("max", 1<<16))
+	sid := f.number("sid", -1)
+	for n := f.number("count", 1<<30); n > 0; n-- {
+		read := h.as.Receive
+		if sid >= 0 {
+			read = func(now time.Time, b []byte) (core.Incoming, int, error) {
+				return h.as.ReceiveStream(now, wire.StreamID(sid), b)
+			}
+		}
+		info, n, err := read(h.s.now, buf)
+		if err != nil {
+			h.s.say(h, "=", "%v", err)
+			break
+		}
+		s := fmt.Sprintf("sid=%d ssn=%d ppid=%d len=%d", info.Stream, info.SSN, info.PPID, n)
+		if n <= 20 && strings.Trim(string(buf[:n]), "\x00") != "" {
+			s += fmt.Sprintf(" %q", buf[:n])
+		}
+		if info.Unordered {
+			s += " unordered"
+		}
+		if info.Torn {
+			s += " torn"
+		}
+		if !info.End {
+			s += " more follows"
+		}
+		h.s.say(h, "=", "%s", s)
 	}
 	h.drain()
 	return nil

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/netip"
 	"reflect"
-	"strings"
 	"time"
 
 	"github.com/rserpool/rserpool/sctp/core"
@@ -102,34 +101,6 @@ func (h *host) accept(f *fields) error {
 	_ = h.listenNow(f)
 	init, half := opts(f)
 	return h.quietly(half, "INIT"+init, "COOKIE-ECHO")
-}
-
-// recv reads what there is, and shows the text if it is short.
-func (h *host) recv(f *fields) error {
-	if h.as == nil {
-		return errNone
-	}
-	buf := make([]byte, f.number("max", 1<<16))
-	for n := f.number("count", 1<<30); n > 0; n-- {
-		info, n, err := h.as.Receive(h.s.now, buf)
-		if err != nil {
-			h.s.say(h, "=", "%v", err)
-			break
-		}
-		s := fmt.Sprintf("sid=%d ssn=%d ppid=%d len=%d", info.Stream, info.SSN, info.PPID, n)
-		if n <= 20 && strings.Trim(string(buf[:n]), "\x00") != "" {
-			s += fmt.Sprintf(" %q", buf[:n])
-		}
-		if info.Unordered {
-			s += " unordered"
-		}
-		if !info.End {
-			s += " more follows"
-		}
-		h.s.say(h, "=", "%s", s)
-	}
-	h.drain()
-	return nil
 }
 
 func (h *host) shutdownNow(*fields) error {

@@ -69,6 +69,7 @@ func (a *Association) finish(err error) {
 	}
 	a.tx = sender{}
 	a.hs = handshake{}
+	a.tear()
 	a.out.chunks = nil
 	a.rx.sackNow = false
 	a.ev.push(Event{Kind: EventClosed, Err: err})

@@ -9,7 +9,8 @@ import (
 )
 
 // Incoming is the properties of a received message, or of the part of it that a
-// read returned: End is false if more follows.
+// read returned: End is false if more follows. Torn comes in the place of the rest of
+// a message, without data, if a restart of the peer took that away.
 type Incoming = rx.Info
 
 func (a *Association) endError() error {
@@ -20,12 +21,13 @@ func (a *Association) endError() error {
 }
 
 // Receive reads the oldest message of any stream, or as much of it as fits buf.
-// Errors: ErrNoMessage; io.EOF when the peer shut down and all is read; why the
-// association ended.
+// Errors: ErrNoMessage; io.EOF when the peer shut down and all is read,
+// io.ErrUnexpectedEOF if that was in the middle of a message; why the association
+// ended.
 func (a *Association) Receive(now time.Time, buf []byte) (Incoming, int, error) {
 	info, n, ok := a.rx.inbox.Read(buf)
 	if !ok {
-		return Incoming{}, 0, a.emptyError()
+		return Incoming{}, 0, a.emptyError(a.Torn())
 	}
 	a.updateWindow(now)
 	return info, n, nil
@@ -35,23 +37,49 @@ func (a *Association) Receive(now time.Time, buf []byte) (Incoming, int, error) 
 func (a *Association) ReceiveStream(now time.Time, id wire.StreamID, buf []byte) (Incoming, int, error) {
 	info, n, ok := a.rx.inbox.ReadStream(id, buf)
 	if !ok {
-		return Incoming{}, 0, a.emptyError()
+		return Incoming{}, 0, a.emptyError(a.TornStream(id))
 	}
 	a.updateWindow(now)
 	return info, n, nil
 }
 
-func (a *Association) emptyError() error {
-	switch a.state {
-	case Closed:
-		if a.err != nil {
-			return a.err
-		}
+func (a *Association) emptyError(torn bool) error {
+	switch {
+	case a.state == Closed && a.err != nil:
+		return a.err
+	case torn:
+		return io.ErrUnexpectedEOF
+	case a.ended():
 		return io.EOF
-	case ShutdownReceived, ShutdownAckSent:
-		return io.EOF // the peer had everything acknowledged before its SHUTDOWN
 	}
 	return ErrNoMessage
+}
+
+// ended says that the peer sends no more: it had everything acknowledged before its
+// SHUTDOWN (§9.2).
+func (a *Association) ended() bool {
+	return a.state == Closed || a.state == ShutdownReceived || a.state == ShutdownAckSent
+}
+
+// Torn says that the peer sends no more although a message that is being delivered
+// while it arrives is not complete.
+func (a *Association) Torn() bool {
+	_, _, open := a.rx.inbox.Partial()
+	return open && a.ended()
+}
+
+// TornStream says whether Torn is about a stream.
+func (a *Association) TornStream(id wire.StreamID) bool {
+	info, _, open := a.rx.inbox.Partial()
+	return open && info.Stream == id && a.ended()
+}
+
+// tear tells the user that no more comes of a message that it is reading. Unread
+// parts of it are there until a restart takes them away.
+func (a *Association) tear() {
+	if info, begun, open := a.rx.inbox.Partial(); open && (begun || a.state == Closed) {
+		a.ev.push(Event{Kind: EventPartialAborted, Stream: info.Stream, Message: info})
+	}
 }
 
 // NextMessage describes the message that Receive would read and the number of its

@@ -87,10 +87,12 @@ func (a *Association) afterData(now time.Time, p *path.Path) {
 }
 
 // relieve begins to deliver a message that is not complete when the buffer fills
-// and there is nothing else to read (RFC 9260 §6.9).
+// and there is nothing else to read, or when it is full: whoever should read what
+// else there is may wait for this one (RFC 9260 §6.9).
 func (a *Association) relieve() {
-	if a.state.receivesData() && a.rx.inbox.Readable() == 0 && a.rx.inbox.Tight() {
-		a.rx.inbox.DeliverPartially(a.rx.tsn.Cum())
+	x := &a.rx.inbox
+	if x.Tight() && a.state.receivesData() && (x.Readable() == 0 || x.Window() == 0) {
+		x.DeliverPartially(a.rx.tsn.Cum())
 	}
 }
 

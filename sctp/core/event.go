@@ -38,6 +38,7 @@ func (k EventKind) String() string {
 type Event struct {
 	Kind      EventKind
 	Stream    wire.StreamID
+	Message   Incoming // of EventPartialAborted
 	Err       error
 	Path      netip.AddrPort
 	PathState PathState

@@ -144,6 +144,7 @@ func (a *Association) restart(now time.Time, in Inbound, c *cookie) bool {
 	a.out = output{}
 	a.giveBackAll(ErrRestarted)
 	a.tx = sender{dirty: a.tx.dirty, blocked: a.tx.blocked}
+	a.tear()
 	inbox := a.rx.inbox
 	inbox.Restart()
 	a.rx = receiver{inbox: inbox, advertised: a.cfg.RecvBuffer}

@@ -17,6 +17,7 @@ type Info struct {
 	TSN       wire.TSN // of the first fragment
 	Unordered bool
 	End       bool // the message ends here
+	Torn      bool // instead of the rest of the message, which will not come
 }
 
 // Verdict says what Insert did with a DATA chunk.
@@ -35,6 +36,7 @@ type message struct {
 	parts      chain
 	whole      bool // no more fragments will come
 	queued     bool // in the queue of readable messages
+	begun      bool // part of it was read
 	prev, next *message
 	streamNext *message
 }
@@ -46,10 +48,10 @@ type Inbox struct {
 	user    int // user bytes held
 	mean    int // size of chunks, a moving average, in units of 1/meanScale bytes
 
-	streams map[wire.StreamID]*stream
-	recent  *stream // the one used last
+	streams streams
 	pending map[turn]*message
 	frags   fragments
+	partial *message // under partial delivery, and not complete
 
 	first, last *message // readable, in the order they became so
 	readable    int
@@ -57,14 +59,6 @@ type Inbox struct {
 	pool        pool
 
 	arrived, reassembled uint64 // messages received whole; of these, in fragments
-}
-
-// stream is the receiving side of one stream.
-type stream struct {
-	id         wire.StreamID
-	next       wire.SSN
-	head, tail *message // deliverable, oldest first
-	partial    *message // under partial delivery: nothing behind it can be read yet
 }
 
 // turn is the place of an ordered message in its stream.
@@ -144,21 +138,7 @@ func (x *Inbox) HasRoom(t wire.TSN, n int, m *TSNMap) bool {
 	return x.user+n <= user && x.charged < charged || t == m.cum.Add(1) && x.readable == 0
 }
 
-func (x *Inbox) stream(id wire.StreamID) *stream {
-	if x.recent != nil && x.recent.id == id {
-		return x.recent
-	}
-	s := x.streams[id]
-	if s == nil {
-		if x.streams == nil {
-			x.streams = make(map[wire.StreamID]*stream)
-		}
-		s = &stream{id: id}
-		x.streams[id] = s
-	}
-	x.recent = s
-	return s
-}
+func (x *Inbox) stream(id wire.StreamID) *stream { return x.streams.get(id) }
 
 // Insert takes a DATA chunk whose TSN is new; m already has it recorded. The
 // payload is copied.
@@ -320,13 +300,29 @@ func (x *Inbox) Trim() {
 		x.pending = nil
 	}
 	x.frags.trim()
+	x.streams.trim()
+}
+
+// Partial describes the message that is being delivered while it arrives; begun says
+// whether some of it was read.
+func (x *Inbox) Partial() (info Info, begun, ok bool) {
+	if x.partial == nil {
+		return Info{}, false, false
+	}
+	return x.partial.info, x.partial.begun, true
 }
 
 // Restart drops what is incomplete or out of turn and begins all streams anew;
 // whole messages that can be read stay (RFC 9260 §5.2.4 action A). Who has read
-// the begin of a message that was not complete gets no more of it.
+// the begin of a message that was not complete reads in the place of the rest that
+// there is none.
 func (x *Inbox) Restart() {
 	kept := Inbox{limit: x.limit, mean: x.mean, woken: x.woken, arrived: x.arrived, reassembled: x.reassembled}
+	if p := x.partial; p != nil && p.begun {
+		torn := &message{info: p.info, whole: true}
+		torn.info.Torn = true
+		kept.deliver(kept.stream(p.info.Stream), torn)
+	}
 	for m := x.first; m != nil; m = m.next {
 		if !m.whole {
 			continue
@@ -335,7 +331,7 @@ func (x *Inbox) Restart() {
 			kept.charged += len(f.data) + Overhead
 			kept.user += len(f.data)
 		}
-		kept.deliver(kept.stream(m.info.Stream), &message{info: m.info, parts: m.parts, whole: true})
+		kept.deliver(kept.stream(m.info.Stream), &message{info: m.info, parts: m.parts, whole: true, begun: m.begun})
 	}
 	*x = kept
 }

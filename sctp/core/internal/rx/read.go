@@ -13,7 +13,7 @@ func (x *Inbox) Read(buf []byte) (info Info, n int, ok bool) {
 
 // ReadStream is Read for one stream.
 func (x *Inbox) ReadStream(id wire.StreamID, buf []byte) (info Info, n int, ok bool) {
-	s := x.lookup(id)
+	s := x.streams.lookup(id)
 	if s == nil {
 		return Info{}, 0, false
 	}
@@ -28,19 +28,11 @@ func (x *Inbox) Peek() (info Info, n int, ok bool) {
 
 // PeekStream is Peek for one stream.
 func (x *Inbox) PeekStream(id wire.StreamID) (info Info, n int, ok bool) {
-	s := x.lookup(id)
+	s := x.streams.lookup(id)
 	if s == nil {
 		return Info{}, 0, false
 	}
 	return peek(s.head)
-}
-
-// lookup finds a stream without making it.
-func (x *Inbox) lookup(id wire.StreamID) *stream {
-	if x.recent != nil && x.recent.id == id {
-		return x.recent
-	}
-	return x.streams[id]
 }
 
 func peek(m *message) (Info, int, bool) {
@@ -61,6 +53,7 @@ func (x *Inbox) read(s *stream, buf []byte) (Info, int, bool) {
 		return Info{}, 0, false
 	}
 	n := x.copy(&m.parts, buf)
+	m.begun = true
 	info := m.info
 	if m.parts.head != nil {
 		return info, n, true

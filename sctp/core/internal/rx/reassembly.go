@@ -148,7 +148,7 @@ func (x *Inbox) finish(r *run, cum wire.TSN) Verdict {
 	x.pool.putRun(r)
 	msg.whole = true
 	s := x.stream(msg.info.Stream)
-	s.partial = nil
+	s.partial, x.partial = nil, nil
 	for behind := msg.streamNext; behind != nil; behind = behind.streamNext {
 		x.enqueue(behind)
 	}
@@ -186,7 +186,7 @@ func (x *Inbox) DeliverPartially(cum wire.TSN) bool {
 	msg.info = r.info
 	msg.info.TSN = r.first
 	msg.parts.join(&r.parts)
-	r.open, s.partial = msg, msg
+	r.open, s.partial, x.partial = msg, msg, msg
 	x.deliver(s, msg)
 	return true
 }

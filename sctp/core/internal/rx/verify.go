@@ -43,7 +43,7 @@ func (x *Inbox) Verify() error {
 		readable++
 	}
 	queued := 0
-	for _, s := range x.streams {
+	for _, s := range x.streams.table {
 		for m := s.head; m != nil; m = m.streamNext {
 			seen[m] = true
 			if m.queued {
