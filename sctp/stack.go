@@ -303,18 +303,22 @@ func (s *Stack) awaitRetired() {
 // lock, which takes about a microsecond for each.
 func (s *Stack) Stats() StackStats {
 	all, sum := s.ledger.open()
-	established := 0
+	st := s.count.snapshot()
+	st.Associations = s.demux.size()
+	var paths []PathInfo
 	for _, a := range all {
 		a.mu.Lock()
 		counted := a.counted()
-		if a.core != nil && a.core.State().Established() {
-			established++
+		if a.core != nil {
+			if a.core.State().Established() {
+				st.Established++
+			}
+			paths = a.core.AppendPaths(paths[:0])
+			st.Paths.add(paths)
 		}
 		a.mu.Unlock()
 		sum.Add(&counted)
 	}
-	st := s.count.snapshot()
-	st.Associations, st.Established = s.demux.size(), established
 	st.Totals = sum
 	return st
 }

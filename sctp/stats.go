@@ -27,6 +27,7 @@ const (
 type StackStats struct {
 	Associations int // alive now, handshakes of Dial included
 	Established  int // of these, in ESTABLISHED, SHUTDOWN-PENDING or SHUTDOWN-RECEIVED
+	Paths        PathCounts
 
 	PacketsIn, PacketsOut int64 // SCTP packets
 	BytesIn, BytesOut     int64 // in SCTP packets
@@ -53,6 +54,27 @@ type StackStats struct {
 	Aborted   int64 // of these, by an ABORT of either side
 
 	Totals Stats // of all associations, those that ended included
+}
+
+// PathCounts is the paths of the associations that are alive, by state.
+type PathCounts struct {
+	Unconfirmed, Active, Inactive, PotentiallyFailed int
+}
+
+// add counts the paths of an association.
+func (n *PathCounts) add(paths []PathInfo) {
+	for i := range paths {
+		switch paths[i].State {
+		case PathUnconfirmed:
+			n.Unconfirmed++
+		case PathActive:
+			n.Active++
+		case PathInactive:
+			n.Inactive++
+		case PathPotentiallyFailed:
+			n.PotentiallyFailed++
+		}
+	}
 }
 
 // stackCounters is StackStats while it is being counted.

@@ -35,6 +35,7 @@ func TestStackCountsAssociations(t *testing.T) {
 			require.Equal(t, alive, c.Established)
 			require.Equal(t, alive, s.Established)
 			require.Equal(t, alive, c.Associations)
+			require.Equal(t, sctp.PathCounts{Active: alive}, c.Paths)
 			require.EqualValues(t, 3, c.Dialed)
 			require.EqualValues(t, 3, c.Connected)
 			require.EqualValues(t, 3, s.Accepted)

@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/rserpool/rserpool/internal/daemon"
 	"github.com/rserpool/rserpool/sctp"
 )
 
@@ -20,6 +22,8 @@ type ncOptions struct {
 	raw    bool
 	stream uint16
 	ppid   uint32
+
+	observe daemon.Observe
 }
 
 // maxLine bounds a line read from standard input and a message received.
@@ -41,14 +45,16 @@ standard output. The end of standard input shuts the association down gracefully
 	f.BoolVar(&o.raw, "raw", false, "send blocks as they come instead of lines")
 	f.Uint16Var(&o.stream, "stream", 0, "stream identifier to send on")
 	f.Uint32Var(&o.ppid, "ppid", 0, "payload protocol identifier to send")
+	o.observe.AddFlags(f)
 	return c
 }
 
-func nc(c *cobra.Command, address string, o *ncOptions) error {
-	a, err := ncOpen(c.Context(), address, o)
+func nc(c *cobra.Command, address string, o *ncOptions) (err error) {
+	a, done, err := ncOpen(c, address, o)
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, done()) }()
 	defer a.Close()
 	if int(o.stream) >= a.OutStreams() {
 		return usage("nc: stream %d: the association has %d", o.stream, a.OutStreams())
@@ -66,24 +72,62 @@ func nc(c *cobra.Command, address string, o *ncOptions) error {
 	return err
 }
 
-func ncOpen(ctx context.Context, address string, o *ncOptions) (*sctp.Association, error) {
-	cfg := &sctp.Config{PPID: sctp.PPID(o.ppid)}
-	if !o.listen {
-		if _, err := sctp.ResolveAddr(ctx, address); err != nil {
-			return nil, usageError{err}
+// ncOpen opens or accepts the association; done closes what is below it.
+func ncOpen(c *cobra.Command, address string, o *ncOptions) (a *sctp.Association, done func() error, err error) {
+	ctx, cfg := c.Context(), &sctp.Config{PPID: sctp.PPID(o.ppid)}
+	var local sctp.StackConfig
+	var addrs []*sctp.Addr
+	if o.listen {
+		addr, err := sctp.ParseListenAddr(address)
+		if err != nil {
+			return nil, nil, usageError{err}
 		}
-		return sctp.Dial(ctx, address, cfg)
+		addrs, local = []*sctp.Addr{addr}, sctp.StackConfig{ListenAddrs: addr.IPs, UDPPort: addr.UDPPort}
+	} else if addrs, err = sctp.ResolveAddr(ctx, address); err != nil {
+		return nil, nil, usageError{err}
 	}
-	addr, err := sctp.ParseListenAddr(address)
+	stack, done, err := o.observe.Open(ctx, local, c.ErrOrStderr())
 	if err != nil {
-		return nil, usageError{err}
+		return nil, nil, err
 	}
-	l, err := sctp.Listen(addr.String(), cfg)
+	if o.listen {
+		a, err = ncAccept(ctx, stack, addrs[0], cfg)
+	} else {
+		a, err = ncDial(ctx, stack, addrs, cfg)
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, done())
+	}
+	return a, done, nil
+}
+
+// ncAccept waits for one association.
+func ncAccept(ctx context.Context, stack *sctp.Stack, addr *sctp.Addr, cfg *sctp.Config) (*sctp.Association, error) {
+	l, err := stack.Listen(&sctp.Addr{Port: addr.Port}, cfg)
 	if err != nil {
 		return nil, err
 	}
 	defer l.Close()
 	return l.AcceptSCTP(ctx)
+}
+
+// ncPatience bounds each try but the last, where a host name has several addresses.
+const ncPatience = 5 * time.Second
+
+// ncDial tries one address after the other.
+func ncDial(ctx context.Context, stack *sctp.Stack, addrs []*sctp.Addr, cfg *sctp.Config) (a *sctp.Association, err error) {
+	for i, addr := range addrs {
+		attempt, cancel := ctx, context.CancelFunc(func() {})
+		if i < len(addrs)-1 {
+			attempt, cancel = context.WithTimeout(ctx, ncPatience)
+		}
+		a, err = stack.Dial(attempt, addr, cfg)
+		cancel()
+		if err == nil || ctx.Err() != nil {
+			return a, err
+		}
+	}
+	return nil, err
 }
 
 // ncSend copies in to the association and shuts it down at the end.

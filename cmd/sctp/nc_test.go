@@ -16,9 +16,9 @@ import (
 
 // listenNc starts a listening nc and waits for its socket: where the host says that
 // nobody is there, a client gives up at once.
-func listenNc(t *testing.T, addr string) *started {
+func listenNc(t *testing.T, addr string, flags ...string) *started {
 	t.Helper()
-	s := start(t, "nc", "-l", addr)
+	s := start(t, append([]string{"nc", "-l", addr}, flags...)...)
 	_, port, _ := strings.Cut(addr, "@")
 	n, err := strconv.Atoi(port)
 	require.NoError(t, err)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/rserpool/rserpool/internal/daemon"
 	"github.com/rserpool/rserpool/sctp"
 )
 
@@ -38,6 +39,7 @@ type perfOptions struct {
 	recvBuffer int
 	sendBuffer int
 	profile    string
+	observe    daemon.Observe
 }
 
 // report is the figures of one measurement, printed as one JSON line.
@@ -61,7 +63,9 @@ Figures are printed as one JSON line, or for people with --human.`,
 	f.BoolVar(&o.nagle, "nagle", false, "let small messages wait for more while data is unacknowledged")
 	f.IntVar(&o.recvBuffer, "recv-buffer", 0, "receive buffer of an association in bytes (default 1 MiB)")
 	f.IntVar(&o.sendBuffer, "send-buffer", 0, "send buffer of an association in bytes (default 1 MiB)")
-	f.StringVar(&o.profile, "cpuprofile", "", "write a CPU profile to this file")
+	f.StringVar(&o.profile, "cpuprofile", "", "write a CPU profile to this `file`")
+	o.observe.AddFlags(f)
+	o.observe.AddMetrics(f)
 	c.AddCommand(perfServerCommand(&o), perfClientCommand(&o))
 	return c
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -59,7 +60,7 @@ type perfClient struct {
 	cfg   *sctp.Config
 }
 
-func perfRun(c *cobra.Command, args []string, o *perfOptions) error {
+func perfRun(c *cobra.Command, args []string, o *perfOptions) (err error) {
 	n, err := numbers(args[2:])
 	if err != nil {
 		return err
@@ -68,11 +69,11 @@ func perfRun(c *cobra.Command, args []string, o *perfOptions) error {
 	if err != nil {
 		return usageError{err}
 	}
-	stack, err := sctp.NewStack(&sctp.StackConfig{DisableOffload: o.noOffload})
+	stack, done, err := o.observe.Open(c.Context(), sctp.StackConfig{DisableOffload: o.noOffload}, c.ErrOrStderr())
 	if err != nil {
 		return err
 	}
-	defer stack.Close()
+	defer func() { err = errors.Join(err, done()) }()
 	p := &perfClient{ctx: c.Context(), stack: stack, addr: addrs[0], cfg: o.config()}
 	var r report
 	switch mode := args[1]; {

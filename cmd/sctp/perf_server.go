@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -32,12 +33,17 @@ type received struct {
 	conns       int64
 }
 
-func perfServe(c *cobra.Command, address string, o *perfOptions) error {
-	stack, addr, err := openServer(address, o)
+func perfServe(c *cobra.Command, address string, o *perfOptions) (err error) {
+	addr, err := sctp.ParseListenAddr(address)
+	if err != nil {
+		return usageError{err}
+	}
+	cfg := sctp.StackConfig{ListenAddrs: addr.IPs, UDPPort: addr.UDPPort, DisableOffload: o.noOffload}
+	stack, done, err := o.observe.Open(c.Context(), cfg, c.ErrOrStderr())
 	if err != nil {
 		return err
 	}
-	defer stack.Close()
+	defer func() { err = errors.Join(err, done()) }()
 	l, err := stack.Listen(addr, o.config())
 	if err != nil {
 		return err
@@ -57,17 +63,6 @@ func perfServe(c *cobra.Command, address string, o *perfOptions) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return o.print(c.OutOrStdout(), report{"rx_msgs": r.msgs, "rx_bytes": r.bytes, "rx_secs": r.secs, "rx_conns": r.conns})
-}
-
-// openServer makes a stack on the addresses of a LISTEN address.
-func openServer(address string, o *perfOptions) (*sctp.Stack, *sctp.Addr, error) {
-	addr, err := sctp.ParseListenAddr(address)
-	if err != nil {
-		return nil, nil, usageError{err}
-	}
-	udp := addr.UDPPort
-	stack, err := sctp.NewStack(&sctp.StackConfig{ListenAddrs: addr.IPs, UDPPort: udp, DisableOffload: o.noOffload})
-	return stack, addr, err
 }
 
 // serve does what the first byte of each message says.

@@ -17,7 +17,7 @@ import (
 // the objects of the RSerPool MIB (RFC 5525) where it has them.
 func RegistrarMetrics(r *registrar.Registrar) http.Handler {
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(newMetrics(r), collectors.NewGoCollector(),
+	registry.MustRegister(newMetrics(r), StackCollector(r.StackStats), collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
 }
@@ -63,9 +63,6 @@ func newMetrics(r *registrar.Registrar) *metrics {
 		"rate_limited_total":           {"Requests beyond the allowed rate.", nil},
 		"decode_errors_total":          {"Messages that could not be decoded.", nil},
 		"peer_messages_refused_total":  {"Things peers asked that they may not do.", nil},
-		"sctp_packets_total":           {"SCTP packets by direction.", []string{"direction"}},
-		"sctp_packets_malformed_total": {"Packets that were malformed or had a wrong checksum.", nil},
-		"sctp_associations":            {"Associations of the stack.", nil},
 	} {
 		m.desc[name] = prometheus.NewDesc("rserpool_"+name, d.help, d.labels, nil)
 	}
@@ -131,15 +128,6 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	counter("rate_limited_total", st.RateLimited)
 	counter("decode_errors_total", st.DecodeErrors)
 	counter("peer_messages_refused_total", st.Refused)
-	m.collectStack(gauge, counter)
-}
-
-func (m *metrics) collectStack(gauge func(string, float64, ...string), counter func(string, uint64, ...string)) {
-	st := m.r.StackStats()
-	counter("sctp_packets_total", uint64(st.PacketsIn), "in")
-	counter("sctp_packets_total", uint64(st.PacketsOut), "out")
-	counter("sctp_packets_malformed_total", uint64(st.Malformed+st.BadChecksum))
-	gauge("sctp_associations", float64(st.Associations))
 }
 
 func flag(b bool) float64 {
