@@ -365,11 +365,14 @@ func (r *reader) input(now time.Time, run run) {
 	defer a.mu.Unlock()
 	a.via, a.roused = r.link, false
 	for i := run.first; i >= 0; i = r.packets[i].next {
+		p := &r.packets[i]
+		if !a.done && a.core.State() == core.Closed && handshake(&p.pkt) {
+			a.turn(now) // this is for the next association
+		}
 		if a.done {
 			r.strays = append(r.strays, i)
 			continue
 		}
-		p := &r.packets[i]
 		a.handlePacket(now, p)
 	}
 	if !a.done {
