@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -246,6 +247,11 @@ func TestS3TinySocketBuffer(t *testing.T) {
 	}
 	cfg := &sctp.Config{RTOInitial: 50 * time.Millisecond, RTOMin: 50 * time.Millisecond}
 	one, two := open(), open()
+	if st := one.Stats(); runtime.GOOS == "linux" {
+		require.NotZero(t, st.RecvBuffer)
+		require.Less(t, st.RecvBuffer, 10_000, "what the system granted")
+		require.NotZero(t, st.SendBuffer)
+	}
 	l, err := two.Listen(nil, cfg)
 	require.NoError(t, err)
 	c, err := one.Dial(t.Context(), l.Addr().(*sctp.Addr), cfg)

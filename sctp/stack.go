@@ -110,6 +110,7 @@ func (s *Stack) open() error {
 		}
 		for _, sock := range socks {
 			carriers = append(carriers, sock)
+			s.checkBuffer(sock)
 		}
 	}
 	s.local = make(map[netip.Addr]*link)
@@ -124,6 +125,18 @@ func (s *Stack) open() error {
 		}
 	}
 	return nil
+}
+
+// checkBuffer tells the log if a socket got a smaller receive buffer than asked for:
+// bursts get lost then that nobody will find elsewhere.
+func (s *Stack) checkBuffer(b carrier.Buffered) {
+	want := s.cfg.UDPRecvBuffer
+	if want == 0 {
+		want = udpencap.DefaultBuffer
+	}
+	if got, _ := b.Buffers(); got > 0 && got < want {
+		s.log.Info("small UDP receive buffer; net.core.rmem_max limits it", zap.Int("bytes", got), zap.Int("wanted", want))
+	}
 }
 
 // bindAddrs are the UDP sockets of the configuration: the given addresses, or
@@ -320,5 +333,22 @@ func (s *Stack) Stats() StackStats {
 		sum.Add(&counted)
 	}
 	st.Totals = sum
+	st.RecvBuffer, st.SendBuffer = s.socketBuffers()
 	return st
+}
+
+// socketBuffers returns the smallest buffers of any socket that tells, else 0.
+func (s *Stack) socketBuffers() (recv, send int) {
+	for _, l := range s.links {
+		if b, ok := l.Carrier.(carrier.Buffered); ok {
+			r, w := b.Buffers()
+			if r > 0 && (recv == 0 || r < recv) {
+				recv = r
+			}
+			if w > 0 && (send == 0 || w < send) {
+				send = w
+			}
+		}
+	}
+	return recv, send
 }

@@ -54,6 +54,10 @@ type StackStats struct {
 	Aborted   int64 // of these, by an ABORT of either side
 
 	Totals Stats // of all associations, those that ended included
+
+	// RecvBuffer and SendBuffer are the smallest buffers in bytes that the operating
+	// system granted a socket; 0 if it does not tell.
+	RecvBuffer, SendBuffer int
 }
 
 // PathCounts is the paths of the associations that are alive, by state.

@@ -94,6 +94,13 @@ type Carrier interface {
 	Close() error
 }
 
+// Buffered is a Carrier with buffers in the operating system.
+type Buffered interface {
+	// Buffers returns how many bytes may wait to be received and to be sent, as the
+	// operating system granted it, 0 if it does not tell.
+	Buffers() (recv, send int)
+}
+
 // Segments iterates over the single datagrams of d: Data itself if SegmentSize
 // is zero, else its pieces of SegmentSize bytes. The slices alias Data and have
 // no spare capacity. An empty Data is one empty datagram.

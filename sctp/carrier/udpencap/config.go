@@ -3,9 +3,9 @@ package udpencap
 // DefaultPort is the UDP port registered for SCTP (RFC 6951 §5.1).
 const DefaultPort = 9899
 
-// defaultBuffer is the size in bytes asked for the kernel's buffers: at 10 Gbit/s
-// it holds three milliseconds.
-const defaultBuffer = 4 << 20
+// DefaultBuffer is the size in bytes asked for the kernel's buffers: at 10 Gbit/s it
+// holds three milliseconds.
+const DefaultBuffer = 4 << 20
 
 // Config tunes a Socket. The zero value and nil are good for general use. It must
 // not be changed while it is in use; it may be shared.
@@ -30,7 +30,7 @@ type Config struct {
 // bufferSize returns the size to ask for, 0 for none.
 func bufferSize(configured int) int {
 	if configured == 0 {
-		return defaultBuffer
+		return DefaultBuffer
 	}
 	return max(configured, 0)
 }

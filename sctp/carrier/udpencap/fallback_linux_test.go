@@ -320,6 +320,8 @@ func TestConfiguredBufferSizes(t *testing.T) {
 	small := open(t, "127.0.0.1:0", &Config{RecvBuffer: 20000, SendBuffer: 30000})
 	require.Equal(t, 2*20000, size(small, syscall.SO_RCVBUF), "the kernel reports twice the size (socket(7))")
 	require.Equal(t, 2*30000, size(small, syscall.SO_SNDBUF))
+	require.Equal(t, 20000, small.Stats().RecvBuffer, "what was granted")
+	require.Equal(t, 30000, small.Stats().SendBuffer)
 	def := open(t, "127.0.0.1:0", nil)
 	require.GreaterOrEqual(t, size(def, syscall.SO_RCVBUF), size(system, syscall.SO_RCVBUF))
 	require.GreaterOrEqual(t, size(def, syscall.SO_SNDBUF), size(system, syscall.SO_SNDBUF))

@@ -53,6 +53,7 @@ func listenOn(t *testing.T, h *netns.Host, addr string, cfg *udpencap.Config) *u
 // the kernel neither fragments nor refuses the next one because of it, as probes of
 // the path MTU need. MayFragment is the exception.
 func TestDontFragmentOnARoutedPath(t *testing.T) {
+	near, far := routed(t)
 	for _, tc := range []struct {
 		name, bind, far string
 		head            int
@@ -63,7 +64,6 @@ func TestDontFragmentOnARoutedPath(t *testing.T) {
 		{"dual stack over IPv6", "[::]:0", far6, ipv6Head},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			near, far := routed(t)
 			a, b := listenOn(t, near, tc.bind, nil), listenOn(t, far, "[::]:0", nil)
 			require.True(t, a.DontFragment())
 			peer := to(tc.far, b)

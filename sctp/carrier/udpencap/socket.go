@@ -46,6 +46,7 @@ var (
 	_ carrier.Carrier     = (*Socket)(nil)
 	_ carrier.Notifier    = (*Socket)(nil)
 	_ carrier.Interrupter = (*Socket)(nil)
+	_ carrier.Buffered    = (*Socket)(nil)
 )
 
 // reader is how a Socket receives. read blocks for at least one datagram and
@@ -130,6 +131,9 @@ func (s *Socket) LocalAddrs() []netip.AddrPort { return []netip.AddrPort{s.local
 
 // Overhead implements carrier.Carrier: the 8 bytes of the UDP header.
 func (s *Socket) Overhead() int { return overhead }
+
+// Buffers implements carrier.Buffered. Only Linux tells.
+func (s *Socket) Buffers() (recv, send int) { return s.buffers() }
 
 // Close implements carrier.Carrier.
 func (s *Socket) Close() error {
