@@ -417,7 +417,7 @@ func TestDialGivesUp(t *testing.T) {
 		start := time.Now()
 		_, err := w.client.Dial(t.Context(), w.addr(), w.cfg)
 		require.ErrorIs(t, err, sctp.ErrUnreachable)
-		require.EqualError(t, err, "sctp: dial 192.0.2.2:5000: peer unreachable")
+		require.EqualError(t, err, "sctp: dial 192.0.2.2:5000: peer unreachable: no answer to 4 × INIT to 192.0.2.2:9899")
 		var ne net.Error
 		require.ErrorAs(t, err, &ne)
 		require.True(t, ne.Timeout())

@@ -99,6 +99,22 @@ func (e *AbortError) Reason() []byte {
 // Is says that an abort by the peer is an ErrReset.
 func (e *AbortError) Is(target error) bool { return target == ErrReset && !e.Local }
 
+// UnreachableError is an ErrUnreachable that tells what was sent how often to which
+// addresses of the peer without an answer.
+type UnreachableError core.UnreachableError
+
+// Error tells what was tried.
+func (e *UnreachableError) Error() string { return (*core.UnreachableError)(e).Error() }
+
+// Is says that it is an ErrUnreachable.
+func (e *UnreachableError) Is(target error) bool { return target == ErrUnreachable }
+
+// Timeout is true.
+func (e *UnreachableError) Timeout() bool { return true }
+
+// Temporary is part of net.Error.
+func (e *UnreachableError) Temporary() bool { return false }
+
 // timeoutError is a net.Error with Timeout.
 type timeoutError struct{ what string }
 
@@ -138,9 +154,12 @@ func (e *opError) Temporary() bool { return false }
 // graceful end.
 func publicError(err error) error {
 	var abort *core.AbortError
+	var lost *core.UnreachableError
 	switch {
 	case err == nil, errors.Is(err, core.ErrClosed):
 		return nil
+	case errors.As(err, &lost):
+		return (*UnreachableError)(lost)
 	case errors.Is(err, core.ErrTimeout):
 		return ErrUnreachable
 	case errors.Is(err, core.ErrPortUnreachable), errors.Is(err, core.ErrProtocolUnreachable):

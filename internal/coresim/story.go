@@ -1,6 +1,7 @@
 package coresim
 
 import (
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"io"
@@ -131,7 +132,7 @@ func (s *story) life() bool {
 	}
 	bs := s.b.twin(as)
 	if as.State() == core.Closed || bs == nil {
-		if as.State() == core.Closed && !s.mortal && !s.jumped && as.Err() == core.ErrTimeout {
+		if as.State() == core.Closed && !s.mortal && !s.jumped && errors.Is(as.Err(), core.ErrTimeout) {
 			fail("nobody was that impatient: %v", as)
 		}
 		s.calm()

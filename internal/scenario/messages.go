@@ -106,6 +106,6 @@ func (h *host) takeUndelivered() {
 			}
 		}
 		h.s.say(h, "!", "Undelivered sid=%d ppid=%d context=%d len=%d acked=%d %s: %v",
-			u.Stream, u.PPID, u.Context, len(u.Data), u.Acked, strings.Join(words, " "), u.Err)
+			u.Stream, u.PPID, u.Context, len(u.Data), u.Acked, strings.Join(words, " "), reason(u.Err))
 	}
 }

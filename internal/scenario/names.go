@@ -1,6 +1,7 @@
 package scenario
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"strconv"
@@ -122,7 +123,7 @@ func (h *host) showEvent(e core.Event) string {
 		if e.Err == nil {
 			return s + " gracefully"
 		}
-		s += ": " + e.Err.Error()
+		s += ": " + reason(e.Err)
 	case core.EventPathState:
 		s += fmt.Sprintf(" %v %v", e.Path, e.PathState)
 		if e.Primary && len(h.as.Paths()) > 1 {
@@ -134,4 +135,13 @@ func (h *host) showEvent(e core.Event) string {
 		}
 	}
 	return s
+}
+
+// reason is the text of an error. What was sent without an answer is seen in the
+// script.
+func reason(err error) string {
+	if errors.Is(err, core.ErrTimeout) {
+		err = core.ErrTimeout
+	}
+	return err.Error()
 }

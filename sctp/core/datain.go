@@ -78,7 +78,7 @@ func (a *Association) afterData(now time.Time, p *path.Path) {
 		a.rx.packets = 0
 		a.timers.stop(timerSack)
 		a.rx.sackNow = true
-		a.sendShutdown(now)
+		a.sendShutdown(now, p)
 	case a.rx.tsn.HasGaps(), a.rx.packets >= a.cfg.SackFrequency, a.cfg.SackDelay == 0:
 		a.rx.sackNow = true
 	case !a.rx.sackNow && !a.timers.running(timerSack):

@@ -22,7 +22,7 @@ func (a *Association) pathFailed(now time.Time, p *path.Path, counts bool) {
 	if a.errors++; a.errors > a.cfg.AssociationMaxRetrans {
 		// §8.1: the peer is unreachable. An ABORT is worth its packet: if only our
 		// direction works, the peer learns of the end.
-		a.abort(now, ErrTimeout, nil)
+		a.abort(now, a.unreachable(), nil)
 	}
 }
 

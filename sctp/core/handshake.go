@@ -15,6 +15,7 @@ type handshake struct {
 	cookie   []byte    // the peer's State Cookie
 	preserve uint32    // cookie life extension to ask for, ms
 	stale    int       // Stale Cookie errors so far
+	tried    attempts
 	init     wire.Init
 }
 
@@ -66,26 +67,35 @@ func (a *Association) sendInit(now time.Time) {
 	p := a.paths.Primary()
 	a.out.packet(p.Local, p.Remote, lonePacket(a.id.localPort, a.id.peerPort, 0, i.AppendTo))
 	a.hs.sentAt = now
+	a.hs.tried.note(p)
 	a.timers.set(timerT1Init, now.Add(p.RTO.Value()))
 }
 
-// onT1Init sends the INIT again, to the next address if there are several (RFC
-// 9260 §5.1.4, §6.3.3 for the back-off).
+// onT1Init sends the INIT again, in turns to all addresses that the user named and
+// from all that this end has (RFC 9260 §5.1, §6.3.3 for the back-off).
 func (a *Association) onT1Init(now time.Time) {
 	a.stats.T1Expirations++
 	if a.hs.retries++; a.hs.retries > a.cfg.MaxInitRetransmits {
-		a.fail(ErrTimeout)
+		a.fail(&UnreachableError{Chunk: wire.TypeInit, Sent: a.hs.retries, Addrs: a.hs.tried.all})
 		return
 	}
 	a.stats.ControlRetransmitted++
-	a.nextPrimary()
+	p := a.nextTarget(a.paths.Primary(), func(p *path.Path) bool { return p.State == path.Active })
+	a.paths.SetPrimary(p.ID)
 	a.sendInit(now)
 }
 
-func (a *Association) nextPrimary() {
-	p := a.paths.Primary()
+// nextTarget is the path for a chunk of the handshake that had no answer on p: the
+// next that fits. The source of p is another one the next time, should it be dead.
+func (a *Association) nextTarget(p *path.Path, fits func(*path.Path) bool) *path.Path {
 	p.RTO.Backoff()
-	a.paths.SetPrimary((p.ID + 1) % len(a.paths.All))
+	a.rotate(p, true)
+	for i := 1; i < len(a.paths.All); i++ {
+		if q := a.paths.All[(p.ID+i)%len(a.paths.All)]; fits(q) {
+			return q
+		}
+	}
+	return p
 }
 
 // source is the path that a packet belongs to. An INIT ACK may come from an address of
@@ -134,6 +144,7 @@ func (a *Association) handleInitAck(now time.Time, in Inbound, p *path.Path, pkt
 		return false
 	}
 	a.id.peerTag = i.InitiateTag
+	a.paths.SetPrimary(p.ID) // where an ABORT goes, too (§5.1.2 B)
 	switch {
 	case v.abort:
 		a.abortCause(now, v.code, v.info)
@@ -156,37 +167,44 @@ func (a *Association) handleInitAck(now time.Time, in Inbound, p *path.Path, pkt
 	for _, u := range unrecognized(&i) {
 		a.report(wire.CauseUnrecognizedParams, u)
 	}
-	a.paths.SetPrimary(p.ID)
-	if a.hs.retries == 0 { // §6.3.1 C5
+	if a.hs.retries == 0 && p == a.hs.tried.to { // §6.3.1 C5
 		p.RTO.Measure(now.Sub(a.hs.sentAt))
 	}
 	a.timers.stop(timerT1Init)
-	a.hs.retries = 0
+	a.hs.retries, a.hs.tried = 0, attempts{}
 	a.hs.cookie = append(a.hs.cookie[:0], i.Cookie...)
 	a.setState(CookieEchoed)
-	a.sendCookieEcho(now)
+	a.sendCookieEcho(now, p)
 	return true
 }
 
-// sendCookieEcho sends the COOKIE ECHO and starts T1-cookie.
-func (a *Association) sendCookieEcho(now time.Time) {
-	p := a.paths.Primary()
+// sendCookieEcho sends the COOKIE ECHO and starts T1-cookie. To an address that is not
+// verified it goes with a HEARTBEAT (RFC 9260 §5.4).
+func (a *Association) sendCookieEcho(now time.Time, p *path.Path) {
 	a.hs.sentAt = now
-	a.replace(p, (&wire.CookieEcho{Cookie: a.hs.cookie}).AppendTo(nil))
+	a.hs.tried.note(p)
+	a.out.remove(wire.TypeCookieEcho)
+	a.out.control(p, (&wire.CookieEcho{Cookie: a.hs.cookie}).AppendTo(nil))
+	if p.State == path.Unconfirmed {
+		a.sendHeartbeat(now, p)
+	}
 	a.timers.set(timerT1Cookie, now.Add(p.RTO.Value()))
 }
 
-// onT1Cookie sends the COOKIE ECHO again (RFC 9260 §5.1.4).
+// onT1Cookie sends the COOKIE ECHO again (RFC 9260 §5.1.4), in turns to all addresses
+// of the peer (§5.1); to those that are not verified only if there is room for the
+// HEARTBEAT that must go with it (§5.4).
 func (a *Association) onT1Cookie(now time.Time) {
 	a.stats.T1Expirations++
 	if a.hs.retries++; a.hs.retries > a.cfg.MaxInitRetransmits {
-		a.fail(ErrTimeout)
+		a.fail(&UnreachableError{Chunk: wire.TypeCookieEcho, Sent: a.hs.retries, Addrs: a.hs.tried.all})
 		return
 	}
 	a.stats.ControlRetransmitted++
-	p := a.paths.Primary()
-	p.RTO.Backoff()
-	a.sendCookieEcho(now)
+	size := wire.HeaderLen + wire.ChunkHeaderLen + (len(a.hs.cookie)+3)&^3 + heartbeatLen
+	a.sendCookieEcho(now, a.nextTarget(a.hs.tried.to, func(p *path.Path) bool {
+		return p.State == path.Active || p.State == path.Unconfirmed && size <= p.Size
+	}))
 }
 
 // handleCookieAck completes the set-up; elsewhere it is ignored (§5.2.5).
@@ -196,8 +214,11 @@ func (a *Association) handleCookieAck(now time.Time, p *path.Path, c wire.RawChu
 		return true
 	}
 	if a.state == CookieEchoed {
-		if a.hs.retries == 0 {
+		switch {
+		case a.hs.retries == 0 && p == a.hs.tried.to:
 			p.RTO.Measure(now.Sub(a.hs.sentAt))
+		case a.hs.retries > 0 && p.State == path.Active:
+			a.paths.SetPrimary(p.ID) // this one works; the one that gave the cookie may not
 		}
 		a.establish(now)
 	}
@@ -231,13 +252,14 @@ func (a *Association) handleStaleCookie(now time.Time) {
 		return
 	}
 	if a.hs.stale++; a.hs.stale > maxStale {
-		a.fail(ErrTimeout)
+		a.fail(&UnreachableError{Chunk: wire.TypeCookieEcho, Sent: a.hs.stale, Addrs: a.hs.tried.all, Stale: true})
 		return
 	}
 	// The round trip of the exchange, and no more than a second beyond it.
 	a.hs.preserve = uint32(min(now.Sub(a.hs.sentAt)+time.Second, time.Minute).Milliseconds())
-	a.hs.retries = 0
+	a.hs.retries, a.hs.tried = 0, attempts{}
 	a.timers.stop(timerT1Cookie)
+	a.stopHeartbeats()
 	a.id.peerTag = 0
 	a.setState(CookieWait)
 	a.sendInit(now)

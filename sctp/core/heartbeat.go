@@ -14,11 +14,17 @@ import (
 // here, so that no echo can forge a round-trip time.
 const heartbeatInfoLen = 12
 
+// heartbeatLen is the size of a HEARTBEAT with that.
+const heartbeatLen = wire.ChunkHeaderLen + 4 + heartbeatInfoLen
+
 // startHeartbeat plans the first HEARTBEAT of a path: at once if the address is
 // not verified (RFC 9260 §5.4), else after an idle period.
 func (a *Association) startHeartbeat(now time.Time, p *path.Path) {
 	if p.State == path.Unconfirmed {
 		p.Heartbeat.At = now
+		if now.Before(p.Heartbeat.Expires) {
+			p.Heartbeat.At = p.Heartbeat.Expires // one went with the COOKIE ECHO
+		}
 		return
 	}
 	a.planHeartbeat(now, p)

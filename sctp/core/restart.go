@@ -32,7 +32,7 @@ func (a *Association) handleInit(now time.Time, in Inbound, pkt wire.Packet) {
 	case a.state == ShutdownAckSent: // §9.2: the SHUTDOWN COMPLETE may be lost
 		a.repeatShutdownAck(a.paths.Current())
 		return
-	case p == nil && a.state == CookieWait:
+	case a.state == CookieWait && (p == nil || p.State != path.Active):
 		a.drop("INIT from an address that was not called") // §5.2.1 rule 1
 		return
 	case p != nil && p.Remote.Port() != in.Remote.Port():
@@ -170,7 +170,14 @@ func (a *Association) restart(now time.Time, in Inbound, c *cookie) bool {
 func (a *Association) sendCookieAck(in Inbound) {
 	waiting := a.out.chunks
 	a.out.chunks = nil
-	a.control(a.paths.Find(in.Remote.Addr()), (&wire.CookieAck{}).AppendTo(nil))
+	p := a.paths.Find(in.Remote.Addr())
+	if p == nil {
+		p = a.paths.Current()
+	}
+	a.out.control(p, (&wire.CookieAck{}).AppendTo(nil))
+	if p.State == path.Unconfirmed { // §5.4: only together with a HEARTBEAT
+		a.sendHeartbeat(a.now, p)
+	}
 	for _, c := range waiting {
 		if t := wire.ChunkType(c.bytes[0]); t != wire.TypeCookieAck && t != wire.TypeCookieEcho {
 			a.out.control(c.to, c.bytes)

@@ -10,6 +10,7 @@ import (
 // shutdown is the state of a graceful end (RFC 9260 §9.2).
 type shutdown struct {
 	retries int // of SHUTDOWN or SHUTDOWN ACK
+	tried   attempts
 }
 
 // Shutdown begins a graceful end: what was sent is delivered first, nothing new is
@@ -51,9 +52,9 @@ func (a *Association) advanceShutdown(now time.Time) {
 	switch a.state {
 	case ShutdownPending:
 		a.setState(ShutdownSent)
-		a.shut.retries = 0
+		a.shut = shutdown{}
 		a.stopHeartbeats() // §8.3
-		a.sendShutdown(now)
+		a.sendShutdown(now, a.paths.Current())
 	case ShutdownReceived:
 		a.beginShutdownAck(now, a.paths.Current())
 	}
@@ -62,20 +63,23 @@ func (a *Association) advanceShutdown(now time.Time) {
 // beginShutdownAck enters SHUTDOWN-ACK-SENT.
 func (a *Association) beginShutdownAck(now time.Time, p *path.Path) {
 	a.setState(ShutdownAckSent)
-	a.shut.retries = 0
+	a.shut = shutdown{}
 	a.stopHeartbeats() // §8.3
 	a.sendShutdownAck(now, p)
 }
 
 // sendShutdown sends SHUTDOWN and starts T2-shutdown.
-func (a *Association) sendShutdown(now time.Time) {
-	p := a.paths.Current()
+func (a *Association) sendShutdown(now time.Time, p *path.Path) {
+	p = a.verified(p)
+	a.shut.tried.note(p)
 	a.replace(p, (&wire.Shutdown{CumTSN: a.rx.tsn.Cum()}).AppendTo(a.out.buffer()))
 	a.timers.set(timerT2Shutdown, now.Add(p.RTO.Value()))
 }
 
 // sendShutdownAck sends SHUTDOWN ACK and starts T2-shutdown.
 func (a *Association) sendShutdownAck(now time.Time, p *path.Path) {
+	p = a.verified(p)
+	a.shut.tried.note(p)
 	a.repeatShutdownAck(p)
 	a.timers.set(timerT2Shutdown, now.Add(p.RTO.Value()))
 }
@@ -86,21 +90,27 @@ func (a *Association) repeatShutdownAck(p *path.Path) {
 	a.replace(p, (&wire.ShutdownAck{}).AppendTo(a.out.buffer()), wire.TypeShutdown)
 }
 
-// onT2Shutdown repeats SHUTDOWN or SHUTDOWN ACK (§9.2), to another address if
-// there is one.
+// onT2Shutdown repeats SHUTDOWN or SHUTDOWN ACK (§9.2). The path has failed as with
+// DATA; if there is another one it goes there.
 func (a *Association) onT2Shutdown(now time.Time) {
 	a.stats.T2Expirations++
+	p := a.shut.tried.to
 	if a.shut.retries++; a.shut.retries > a.cfg.AssociationMaxRetrans {
-		a.fail(ErrTimeout)
+		e := &UnreachableError{Chunk: wire.TypeShutdown, Sent: a.shut.retries, Addrs: a.shut.tried.all}
+		if a.state == ShutdownAckSent {
+			e.Chunk = wire.TypeShutdownAck
+		}
+		a.fail(e)
 		return
 	}
 	a.stats.ControlRetransmitted++
-	p := a.paths.Current()
 	p.RTO.Backoff()
+	a.pathFailed(now, p, false)
+	p = a.paths.Alternate(p)
 	if a.state == ShutdownSent {
-		a.sendShutdown(now)
-	} else if a.state == ShutdownAckSent {
-		a.sendShutdownAck(now, a.paths.Alternate(p))
+		a.sendShutdown(now, p)
+	} else {
+		a.sendShutdownAck(now, p)
 	}
 }
 

@@ -91,9 +91,10 @@ func (a *Association) firstPacket(now time.Time, b *[]byte) (*path.Path, int) {
 
 // sackBelongs says whether a SACK goes into a packet that is n bytes long so far:
 // if one is due, or if data was received and the DATA for the packet leaves room
-// for acknowledging it (RFC 9260 §6.1).
+// for acknowledging it (RFC 9260 §6.1). None goes to an address that is not verified
+// (§5.4).
 func (a *Association) sackBelongs(n int, p, dataPath *path.Path) bool {
-	if n+sackLen > p.Size || a.state == CookieEchoed {
+	if n+sackLen > p.Size || a.state == CookieEchoed || p.State == path.Unconfirmed {
 		return false
 	}
 	return a.rx.sackNow || a.rx.packets > 0 && dataPath == p && a.nextSize() <= p.Size-n-sackLen
