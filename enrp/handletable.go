@@ -28,10 +28,23 @@ const MaxElements = 2048
 //	+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 //	|                     Receiving Server's ID                     |
 //	+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+//	:     Pool Handle and PE Identifier of After, not in RFC 5353   :
+//	+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 type HandleTableRequest struct {
 	Sender, Receiver rserpool.RegistrarID
 	OwnOnly          bool // W: only elements whose home is the receiver
+	// After asks for the page behind an element, whatever was asked for before: see
+	// docs/handle-table-cursor.md. nil asks for the next page, as RFC 5353 has it.
+	// Registrars of other implementations do not know it.
+	After *TablePlace
 	rserpool.Report
+}
+
+// TablePlace is a place in a handle table: behind the element, which need not exist
+// any more. Tables are in order of handle, byte by byte, and then of identifier.
+type TablePlace struct {
+	Handle rserpool.PoolHandle
+	PEID   rserpool.PEID
 }
 
 // Type is TypeHandleTableRequest.
@@ -46,22 +59,38 @@ func (m *HandleTableRequest) To() rserpool.RegistrarID { return m.Receiver }
 // AppendTo implements Message.
 func (m *HandleTableRequest) AppendTo(b []byte) []byte {
 	b, start := begin(b, m, flag(m.OwnOnly, flagOwnOnly))
+	if m.After != nil {
+		b = m.After.Handle.AppendTo(b)
+		b = m.After.PEID.AppendTo(b)
+	}
 	return rserpool.EndMessage(b, start)
 }
 
-// Validate implements Message; there is nothing that cannot be expressed.
-func (m *HandleTableRequest) Validate() error { return nil }
+// Validate implements Message.
+func (m *HandleTableRequest) Validate() error {
+	if m.After == nil {
+		return nil
+	}
+	return m.After.Handle.Validate()
+}
 
 // String implements Message.
 func (m *HandleTableRequest) String() string {
+	s := head(m)
 	if m.OwnOnly {
-		return head(m) + " own-only"
+		s += " own-only"
 	}
-	return head(m)
+	if m.After != nil {
+		s += fmt.Sprintf(" after %s/%s", m.After.Handle, m.After.PEID)
+	}
+	return s
 }
 
-func (m *HandleTableRequest) decode(flags uint8, from, to rserpool.RegistrarID, _ *rserpool.ParamReader) {
+func (m *HandleTableRequest) decode(flags uint8, from, to rserpool.RegistrarID, p *rserpool.ParamReader) {
 	m.Sender, m.Receiver, m.OwnOnly = from, to, flags&flagOwnOnly != 0
+	if p.NextIs(rserpool.ParamPoolHandle) {
+		m.After = &TablePlace{Handle: p.PoolHandle(), PEID: p.PEID()}
+	}
 }
 
 func (m *HandleTableRequest) setReport(r rserpool.Report) { m.Report = r }

@@ -119,6 +119,11 @@ var vectors = []struct {
 		&enrp.HandleTableRequest{Sender: 0x1111, Receiver: 5, OwnOnly: true},
 	},
 	{
+		"§2.2 with W and a place", "02010024 00001111 00000005" + probePool + "000e0008 11112222",
+		"HANDLE_TABLE_REQUEST 0x00001111 to 0x00000005 own-only after ProbePool/0x11112222",
+		&enrp.HandleTableRequest{Sender: 0x1111, Receiver: 5, OwnOnly: true, After: &enrp.TablePlace{Handle: "ProbePool", PEID: 0x11112222}},
+	},
+	{
 		"§2.3 with M, the same pool twice",
 		"030200dc 00001111 00000005" + probePool + peOf1111 + peOf1111 + "00090005 78000000" + probePool + peOf1111,
 		"HANDLE_TABLE_RESPONSE 0x00001111 to 0x00000005 more ProbePool [" + peText + "; " + peText + "] x [] ProbePool [" + peText + "]",

@@ -20,6 +20,12 @@ type Cursor struct {
 	started bool
 }
 
+// CursorAfter is the cursor for the page behind an element, which need not exist.
+func CursorAfter(k Key) Cursor { return Cursor{last: k, started: true} }
+
+// Last is the last element of the page before c; false at the beginning.
+func (c Cursor) Last() (Key, bool) { return c.last, c.started }
+
 // Page returns a page of the handle table: the elements whose owner is home, or
 // all elements if home is 0, from c on, in order of key and grouped by pool. next
 // is the cursor for the page behind it and more says whether there is one now.

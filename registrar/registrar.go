@@ -87,7 +87,7 @@ func (r *Registrar) open() error {
 		// Without addresses: each peer is told those that it can reach. The UDP port is
 		// there even if it is the default one: it tells peers of the same
 		// implementation from others.
-		ENRP:        rserpool.Transport{Protocol: rserpool.ProtoSCTP, Port: r.cfg.enrpPort(), UDPPort: r.stack.UDPPort()},
+		ENRP:   rserpool.Transport{Protocol: rserpool.ProtoSCTP, Port: r.cfg.enrpPort(), UDPPort: r.stack.UDPPort()},
 		Access: r.cfg.Access, ClosedPeers: r.cfg.ClosedPeers, StrictAddresses: r.cfg.StrictAddresses, Permit: r.cfg.Permit, Limits: r.cfg.Limits,
 	})
 	if err != nil {

@@ -39,6 +39,8 @@ type peer struct {
 	// claimant asked to take the peer over and waits for an acknowledgement.
 	claimant rserpool.RegistrarID
 	fetch    *fetch
+	exchange exchange
+	partial  *enrp.TablePlace // how far its table got during the start-up
 	audit    audit
 }
 
@@ -74,23 +76,33 @@ func (r *Registrar) peerConnLost(now time.Time, c *conn, wasUp bool, reason stri
 		t.conn = 0
 		t.failed = !wasUp
 		r.retryTarget(now, t)
-		r.mentorFailed(now, t)
 	}
+	r.peerUnreachable(now, c, reason)
+	if r.phase == phaseStarting {
+		r.tryColdStart(now)
+	}
+}
+
+// peerUnreachable goes on without the connection with a peer.
+func (r *Registrar) peerUnreachable(now time.Time, c *conn, reason string) {
 	p := r.peers[c.peer]
 	if p == nil || p.conn != c.id {
 		return
 	}
 	p.conn = 0
-	r.endSync(p)
+	p.listed = false // the answer may be lost; and others may be known by then
+	r.pauseSync(now, p)
 	for _, o := range r.links.enrp {
 		if o.up && (o.peer == p.id || o.peer == 0 && sameEndpoint(o.remote, c.remote)) {
 			o.peer, p.conn = p.id, o.id
+			r.resumeSync(now, p)
 			return
 		}
 	}
 	if r.phase == phaseDraining {
 		return
 	}
+	r.mentorFailed(now, p)
 	r.reconnect(now, p)
 	if p.state == peerActive {
 		r.suspect(now, p, "connection lost: "+reason)

@@ -108,6 +108,7 @@ func (r *Registrar) presence(now time.Time, c *conn, p *peer, m *enrp.Presence) 
 		p.listed = true
 		r.tell(p, &enrp.ListRequest{Sender: r.id, Receiver: p.id})
 	}
+	r.resumeSync(now, p)
 	if m.HasChecksum {
 		r.auditPeer(now, p, m.Checksum)
 	}

@@ -134,7 +134,7 @@ func (r *Registrar) dispatchENRP(now time.Time, c *conn, p *peer, m enrp.Message
 	case *enrp.HandleTableRequest:
 		r.tableRequest(now, c, p, m)
 	case *enrp.HandleTableResponse:
-		r.tableResponse(now, p, m)
+		r.tableResponse(now, c, p, m)
 	case *enrp.HandleUpdate:
 		r.update(now, p, m)
 	case *enrp.ListRequest:

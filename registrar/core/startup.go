@@ -62,17 +62,13 @@ func (r *Registrar) mentorRejected(now time.Time, p *peer) {
 	r.nextMentor(now)
 }
 
-// mentorFailed goes on after the connection to a configured peer has ended or could
-// not be opened.
-func (r *Registrar) mentorFailed(now time.Time, t *target) {
-	if r.phase != phaseStarting {
-		return
-	}
-	if t.peer != 0 && r.mentors.current == t.peer {
+// mentorFailed goes on to another mentor after the connection with this one has ended.
+// If there is none, it is asked again when it is back.
+func (r *Registrar) mentorFailed(now time.Time, p *peer) {
+	if r.phase == phaseStarting && r.mentors.current == p.id {
 		r.mentors.current = 0
 		r.nextMentor(now)
 	}
-	r.tryColdStart(now)
 }
 
 // askMentor gives those that have rejected another chance.

@@ -8,18 +8,38 @@ import (
 	"github.com/rserpool/rserpool/rserpool"
 )
 
-// download is a handle table that a peer fetches page by page (RFC 5353 §3.2.3).
-type download struct {
-	ownOnly bool
-	cursor  handlespace.Cursor
-}
-
-// fetch is a handle table that this registrar fetches from a peer.
+// fetch is a handle table that this registrar fetches from a peer page by page
+// (RFC 5353 §3.2.3, §3.6.3).
+//
+// A peer of this implementation is told with each request which element was the last
+// (docs/handle-table-cursor.md). So a request may be repeated, and a table whose
+// association is lost goes on with the next one. Others keep the place themselves:
+// with them a repeated request would skip a page, and a table that was given up
+// leaves its rest to the next one, which is therefore fetched for nothing.
 type fetch struct {
 	ownOnly bool
-	count   int // elements so far
-	pages   int
+	rest    bool             // of a table given up before: sweep nothing, begin again
+	after   *enrp.TablePlace // the last element so far; nil at the beginning
+	count   int              // elements so far
+	pages   int              // requests so far
+	tries   int              // requests for the present page
+	first   uint64           // number of the first of these, see exchange
+	paused  bool             // until there is an association again
 }
+
+// exchange numbers the requests for tables on an association with a peer and the
+// answers. Both come in order, so that an answer that is late cannot be taken for one
+// to a later request.
+type exchange struct {
+	conn            ConnID
+	asked, answered uint64
+	last            time.Time // when the last request was sent
+	// rest says that the peer keeps the place of a table that was given up.
+	rest bool
+}
+
+// maxPageTries is how often a page is asked for, MAX-TIME-NO-RESPONSE apart.
+const maxPageTries = 3
 
 // audit is how well the elements of a peer agree with what it announces.
 type audit struct {
@@ -41,7 +61,7 @@ func (r *Registrar) auditPeer(now time.Time, p *peer, sum uint16) {
 		p.audit = audit{}
 		return
 	}
-	if p.fetch != nil || now.Before(p.audit.notBefore) {
+	if p.fetch != nil || now.Before(p.audit.notBefore) || !r.mayFetch(now, p) {
 		return
 	}
 	if p.audit.fetched {
@@ -57,19 +77,48 @@ func (r *Registrar) auditPeer(now time.Time, p *peer, sum uint16) {
 	r.startFetch(now, p, true)
 }
 
+// mayFetch reports whether a table can be asked for: not while answers to earlier
+// requests may still be under way.
+func (r *Registrar) mayFetch(now time.Time, p *peer) bool {
+	return p.exchange.asked == p.exchange.answered || p.exchange.conn != p.conn || now.Sub(p.exchange.last) > 2*r.profile.MaxTimeNoResponse
+}
+
 // startFetch asks a peer for a handle table: of its own elements, which are
 // marked before (RFC 5353 §3.6.3), or of all.
 func (r *Registrar) startFetch(now time.Time, p *peer, ownOnly bool) {
-	p.fetch = &fetch{ownOnly: ownOnly}
-	if ownOnly {
+	p.exchange.answered = p.exchange.asked // what has not come by now is lost
+	p.fetch = &fetch{ownOnly: ownOnly, rest: p.exchange.rest}
+	if !ownOnly {
+		p.fetch.after, p.partial = p.partial, nil
+	}
+	if ownOnly && !p.fetch.rest {
 		r.space.Mark(p.id)
 	}
 	r.fetchPage(now, p)
 }
 
+// fetchPage asks for the next page.
 func (r *Registrar) fetchPage(now time.Time, p *peer) {
-	p.fetch.pages++
-	r.tell(p, &enrp.HandleTableRequest{Sender: r.id, Receiver: p.id, OwnOnly: p.fetch.ownOnly})
+	p.fetch.tries = 0
+	p.fetch.first = p.exchange.asked + 1
+	r.askPage(now, p)
+}
+
+func (r *Registrar) askPage(now time.Time, p *peer) {
+	f := p.fetch
+	f.pages++
+	f.tries++
+	m := &enrp.HandleTableRequest{Sender: r.id, Receiver: p.id, OwnOnly: f.ownOnly}
+	if !p.isForeign() {
+		m.After = f.after
+	}
+	if p.exchange.conn != p.conn {
+		p.exchange.conn, p.exchange.answered = p.conn, p.exchange.asked
+	}
+	if r.tell(p, m) {
+		p.exchange.asked++
+		p.exchange.last = now
+	}
 	r.timers.set(timerKey{kind: timerSync, id: uint64(p.id)}, now.Add(r.profile.MaxTimeNoResponse))
 }
 
@@ -77,34 +126,70 @@ func (r *Registrar) fetchPage(now time.Time, p *peer) {
 // nothing is swept.
 func (r *Registrar) endSync(p *peer) {
 	r.timers.stop(timerKey{kind: timerSync, id: uint64(p.id)})
-	if p.fetch != nil {
+	if f := p.fetch; f != nil {
 		r.space.Unmark(p.id)
+		p.exchange.rest = p.isForeign() && f.pages > 0
 		p.fetch = nil
 	}
 }
 
-// syncTimeout gives a table up whose next page does not come; the next PRESENCE
-// starts over.
+// pauseSync is called when the association with a peer is lost. What was asked for on
+// it will not come; a table goes on when the peer is back, if it can.
+func (r *Registrar) pauseSync(now time.Time, p *peer) {
+	f := p.fetch
+	switch {
+	case f == nil:
+	case p.isForeign():
+		r.endSync(p)
+	case r.phase == phaseStarting: // another mentor may be asked; if none, the same goes on
+		p.partial = f.after
+		r.endSync(p)
+	default:
+		f.paused = true
+		r.timers.set(timerKey{kind: timerSync, id: uint64(p.id)}, now.Add(r.profile.MaxTimeLastHeard))
+	}
+}
+
+// resumeSync goes on with a table on a new association.
+func (r *Registrar) resumeSync(now time.Time, p *peer) {
+	if f := p.fetch; f != nil && f.paused {
+		f.paused = false
+		r.fetchPage(now, p)
+	}
+}
+
+// syncTimeout asks for a page again that does not come, and gives the table up after
+// some attempts; the next PRESENCE starts over.
 func (r *Registrar) syncTimeout(now time.Time, id rserpool.RegistrarID) {
 	p := r.peers[id]
 	if p == nil {
 		return
 	}
+	starting := r.phase == phaseStarting && r.mentors.current == id
+	if f := p.fetch; f != nil && f.tries < maxPageTries && !f.paused && !p.isForeign() && !starting {
+		r.askPage(now, p)
+		return
+	}
 	r.endSync(p)
-	if r.phase == phaseStarting && r.mentors.current == id {
+	if starting {
 		r.mentorRejected(now, p)
 	}
 }
 
 // tableResponse takes in a page (RFC 5353 §3.2.3 steps 3 to 5, §3.6.3 steps 4, 5).
-func (r *Registrar) tableResponse(now time.Time, p *peer, m *enrp.HandleTableResponse) {
-	f := p.fetch
-	if f == nil {
-		r.stats.Dropped++
+func (r *Registrar) tableResponse(now time.Time, c *conn, p *peer, m *enrp.HandleTableResponse) {
+	f, x := p.fetch, &p.exchange
+	expected := x.conn == c.id && x.answered < x.asked
+	if expected {
+		x.answered++
+	}
+	if f == nil || !expected || x.answered < f.first {
+		r.stats.Dropped++ // nobody waits for it any more
 		return
 	}
 	if m.Reject {
 		r.endSync(p)
+		p.exchange.rest = false
 		p.audit.notBefore = now.Add(r.profile.MentorRetry)
 		if r.phase == phaseStarting && r.mentors.current == p.id {
 			r.mentorRejected(now, p)
@@ -115,6 +200,7 @@ func (r *Registrar) tableResponse(now time.Time, p *peer, m *enrp.HandleTableRes
 		for i := range pool.Elements {
 			r.takeIn(now, p, pool.Handle, &pool.Elements[i])
 			f.count++
+			f.after = &enrp.TablePlace{Handle: pool.Handle, PEID: pool.Elements[i].ID}
 		}
 	}
 	switch {
@@ -153,6 +239,11 @@ func (r *Registrar) takeIn(now time.Time, p *peer, h rserpool.PoolHandle, pe *rs
 // it does not have any more.
 func (r *Registrar) fetched(now time.Time, p *peer) {
 	f := p.fetch
+	if f.rest {
+		p.fetch, p.exchange.rest = nil, false
+		r.startFetch(now, p, f.ownOnly)
+		return
+	}
 	if f.ownOnly {
 		for _, el := range r.space.Sweep(p.id) {
 			r.swept(now, el)
@@ -160,6 +251,7 @@ func (r *Registrar) fetched(now time.Time, p *peer) {
 		p.audit.fetched = true
 	}
 	r.endSync(p)
+	p.exchange.rest = false
 	r.event(Event{Kind: EventResynced, Registrar: p.id, Count: f.count})
 	if r.phase == phaseStarting && r.mentors.current == p.id {
 		r.begin(now, "handlespace of "+p.id.String())
@@ -179,60 +271,4 @@ func (r *Registrar) swept(now time.Time, el handlespace.Element) {
 	}
 	r.event(Event{Kind: EventRemoved, Handle: k.Handle, PE: k.ID, Registrar: el.Home, Reason: "not listed by its home"})
 	r.poolChanged(now, k.Handle)
-}
-
-// tableRequest answers a HANDLE_TABLE_REQUEST with the next page. A request of the
-// other kind, or after the last page, starts over.
-func (r *Registrar) tableRequest(now time.Time, c *conn, p *peer, m *enrp.HandleTableRequest) {
-	resp := &enrp.HandleTableResponse{Sender: r.id, Receiver: p.id}
-	if r.phase == phaseStarting {
-		resp.Reject = true // RFC 5353 §3.2.3: MUST
-		r.send(c, resp)
-		return
-	}
-	if c.serve == nil || c.serve.ownOnly != m.OwnOnly {
-		c.serve = &download{ownOnly: m.OwnOnly}
-	}
-	home := rserpool.RegistrarID(0)
-	if m.OwnOnly {
-		home = r.id
-	}
-	bytes := r.limits.PageBytes
-	if p.isForeign() {
-		bytes = min(bytes, maxForeignPage)
-	}
-	page, next, more := r.space.Page(home, c.serve.cursor, r.limits.PageElements, bytes)
-	resp.More, resp.Pools = more, r.entriesFor(p, page)
-	if c.serve.cursor = next; more {
-		r.timers.set(timerKey{kind: timerServe, id: uint64(c.id)}, now.Add(r.profile.MaxTimeNoResponse))
-	} else {
-		c.serve = nil
-		r.timers.stop(timerKey{kind: timerServe, id: uint64(c.id)})
-	}
-	r.stats.PagesSent++
-	r.send(c, resp)
-}
-
-// entriesFor turns a page into what a peer understands.
-func (r *Registrar) entriesFor(p *peer, page []handlespace.PoolEntry) []enrp.PoolEntries {
-	var out []enrp.PoolEntries
-	for _, pool := range page {
-		els := make([]rserpool.PoolElement, 0, len(pool.Elements))
-		for i := range pool.Elements {
-			if pe := &pool.Elements[i]; pe.Home != 0 && p.takes(pool.Handle, pe) {
-				els = append(els, r.forPeer(*pe, p))
-			}
-		}
-		if len(els) > 0 {
-			out = append(out, enrp.PoolEntries{Handle: pool.Handle, Elements: els})
-		}
-	}
-	return out
-}
-
-// serveTimeout ends a download that the peer does not go on with (RFC 5353 §3.2.3).
-func (r *Registrar) serveTimeout(id ConnID) {
-	if c := r.links.byID[id]; c != nil {
-		c.serve = nil
-	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/rserpool/rserpool/asap"
 	"github.com/rserpool/rserpool/enrp"
 	"github.com/rserpool/rserpool/handlespace"
 	"github.com/rserpool/rserpool/registrar/core"
@@ -64,7 +65,10 @@ func TestAuditFetchesWhatDiffers(t *testing.T) {
 func TestAuditInterrupted(t *testing.T) {
 	for name, stop := range map[string]func(g *rig, c core.ConnID){
 		"no page": func(g *rig, c core.ConnID) {
-			g.tick(core.ProfileDefault.MaxTimeNoResponse)
+			for range 12 {
+				g.tick(core.ProfileDefault.MaxTimeNoResponse)
+				g.say(c, g.presence(0x900, "10.0.0.9", sumOf(0x900, 1)))
+			}
 		},
 		"rejected": func(g *rig, c core.ConnID) {
 			g.say(c, &enrp.HandleTableResponse{Sender: 0x900, Receiver: ownID, Reject: true})
@@ -142,49 +146,176 @@ func TestAuditTableWithoutEnd(t *testing.T) {
 	require.NotZero(t, g.r.Stats().Refused)
 }
 
-// RFC 5353 §3.2.3, §3.6.3: pages, the W flag, and a new session after the last.
-func TestTableIsServedInPages(t *testing.T) {
+// tableRig is a registrar with 20 elements, whose pages have 7.
+func tableRig(t *testing.T) *rig {
 	g := newRig(t, core.Config{Limits: core.Limits{PageElements: 7}})
-	c, other := g.peer(0x900, "10.0.0.9"), g.peer(0x901, "10.0.0.8")
 	e := g.asap("10.0.1.1")
 	for i := range 20 {
 		g.register(e, element(rserpool.PEID(i+1), "10.0.1.1"))
 	}
-	g.say(other, add(owned(0x901, 99, "10.0.1.2")))
-	fetch := func(ownOnly bool) (seen map[rserpool.PEID]int, pages int) {
-		seen = map[rserpool.PEID]int{}
-		for more := true; more; pages++ {
-			g.say(c, &enrp.HandleTableRequest{Sender: 0x900, Receiver: ownID, OwnOnly: ownOnly})
-			resp := one[*enrp.HandleTableResponse](g, c)
-			require.False(t, resp.Reject)
-			for _, p := range resp.Pools {
-				for _, pe := range p.Elements {
-					seen[pe.ID]++
-					require.NotNil(t, pe.ASAP)
-				}
-			}
-			more = resp.More
+	g.say(g.peer(0x901, "10.0.0.8"), add(owned(0x901, 99, "10.0.1.2")))
+	return g
+}
+
+// request asks for a page and returns the identifiers on it.
+func (g *rig) request(c core.ConnID, m *enrp.HandleTableRequest) (ids []rserpool.PEID, more bool) {
+	g.t.Helper()
+	m.Sender, m.Receiver = 0x900, ownID
+	g.say(c, m)
+	resp := one[*enrp.HandleTableResponse](g, c)
+	require.False(g.t, resp.Reject)
+	for _, p := range resp.Pools {
+		for _, pe := range p.Elements {
+			ids = append(ids, pe.ID)
+			require.NotNil(g.t, pe.ASAP)
 		}
-		return seen, pages
+	}
+	return ids, resp.More
+}
+
+// RFC 5353 §3.2.3, §3.6.3: pages, the W flag, and a new session after the last, for
+// peers that leave it to the registrar to keep the place.
+func TestTableIsServedInPages(t *testing.T) {
+	g := tableRig(t)
+	c, _ := g.foreignPeer(0x900, "10.0.0.9")
+	fetch := func(ownOnly bool) (all []rserpool.PEID, pages int) {
+		for more := true; more && pages < 10; pages++ {
+			var ids []rserpool.PEID
+			ids, more = g.request(c, &enrp.HandleTableRequest{OwnOnly: ownOnly})
+			all = append(all, ids...)
+		}
+		return all, pages
 	}
 	for range 2 {
-		seen, pages := fetch(true)
-		require.Len(t, seen, 20)
+		all, pages := fetch(true)
+		require.Len(t, all, 20)
 		require.Equal(t, 3, pages)
-		seen, pages = fetch(false)
-		require.Len(t, seen, 21)
+		all, pages = fetch(false)
+		require.Len(t, all, 21)
 		require.Equal(t, 3, pages)
-		require.Equal(t, 1, seen[99])
+		require.Contains(t, all, rserpool.PEID(99))
 	}
-	g.say(c, &enrp.HandleTableRequest{Sender: 0x900, Receiver: ownID, OwnOnly: true})
-	require.True(t, one[*enrp.HandleTableResponse](g, c).More)
-	for range 10 { // §3.2.3: the session times out
-		g.tick(core.ProfileDefault.MaxTimeNoResponse / 9)
-		g.say(c, g.presence(0x900, "10.0.0.9", none))
-		g.say(other, g.presence(0x901, "10.0.0.8", sumOf(0x901, 99)))
-	}
+	_, more := g.request(c, &enrp.HandleTableRequest{OwnOnly: true})
+	require.True(t, more)
+	g.tick(core.ProfileDefault.MaxTimeNoResponse) // §3.2.3: the session times out
 	_, pages := fetch(true)
 	require.Equal(t, 3, pages)
+}
+
+// A request that names the last element gets the page behind it, again and on any
+// association; one that names none gets the first page.
+func TestTableCursorIsInTheRequest(t *testing.T) {
+	g := tableRig(t)
+	c := g.peer(0x900, "10.0.0.9")
+	first := []rserpool.PEID{1, 2, 3, 4, 5, 6, 7}
+	for range 2 {
+		ids, more := g.request(c, &enrp.HandleTableRequest{})
+		require.Equal(t, first, ids)
+		require.True(t, more)
+	}
+	after := &enrp.TablePlace{Handle: pool, PEID: 7}
+	for range 2 {
+		ids, _ := g.request(c, &enrp.HandleTableRequest{After: after})
+		require.Equal(t, []rserpool.PEID{8, 9, 10, 11, 12, 13, 14}, ids)
+	}
+	g.lose(c)
+	c = g.peer(0x900, "10.0.0.9")
+	g.say(g.asap("10.0.1.1"), &asap.Deregistration{Handle: pool, PEID: 14})
+	after.PEID = 14 // which is gone
+	ids, more := g.request(c, &enrp.HandleTableRequest{After: after})
+	require.Equal(t, []rserpool.PEID{15, 16, 17, 18, 19, 20, 99}, ids)
+	require.False(t, more)
+	ids, more = g.request(c, &enrp.HandleTableRequest{OwnOnly: true, After: &enrp.TablePlace{Handle: "q"}})
+	require.Empty(t, ids)
+	require.False(t, more)
+}
+
+// A table whose association is lost goes on with the next one: nothing is fetched
+// twice, and what was there all the time is not swept.
+func TestTableResumesAfterLoss(t *testing.T) {
+	g := newRig(t, core.Config{})
+	c := g.peer(0x900, "10.0.0.9")
+	g.say(c, add(owned(0x900, 1, "10.0.1.1")))
+	g.say(c, add(owned(0x900, 9, "10.0.1.1")))
+	sum := sumOf(0x900, 1, 2, 3, 4)
+	g.say(c, g.presence(0x900, "10.0.0.9", sum))
+	require.Nil(t, one[*enrp.HandleTableRequest](g, c).After)
+	g.say(c, table(0x900, true, 1, 2))
+	require.Equal(t, &enrp.TablePlace{Handle: pool, PEID: 2}, one[*enrp.HandleTableRequest](g, c).After)
+	g.lose(c)
+	g.tick(time.Second)
+	c = g.enrp("10.0.0.9")
+	g.say(c, g.presence(0x900, "10.0.0.9", sum))
+	require.Equal(t, &enrp.TablePlace{Handle: pool, PEID: 2}, one[*enrp.HandleTableRequest](g, c).After)
+	g.say(c, table(0x900, false, 3, 4))
+	require.Equal(t, sum, g.r.Space().Checksum(0x900), "with 1 and 2, without 9")
+}
+
+// A page that does not come is asked for again, and however many answers there are,
+// each page counts once and for the request it belongs to.
+func TestTableRepeatsRequests(t *testing.T) {
+	g := newRig(t, core.Config{})
+	c := g.peer(0x900, "10.0.0.9")
+	g.say(c, add(owned(0x900, 1, "10.0.1.1")))
+	differs := g.presence(0x900, "10.0.0.9", sumOf(0x900, 1, 2, 3))
+	g.say(c, differs)
+	one[*enrp.HandleTableRequest](g, c)
+	wait := core.ProfileDefault.MaxTimeNoResponse
+	g.tick(wait)
+	require.Nil(t, one[*enrp.HandleTableRequest](g, c).After)
+	g.say(c, table(0x900, true, 1, 2)) // answers the first request
+	one[*enrp.HandleTableRequest](g, c)
+	g.say(c, table(0x900, true, 1, 2)) // and the second: nobody waits for it any more
+	require.Empty(t, sent[*enrp.HandleTableRequest](g, c))
+	g.say(c, table(0x900, false, 3))
+	require.Equal(t, sumOf(0x900, 1, 2, 3), g.r.Space().Checksum(0x900))
+
+	// Given up after three times; the answers come when the next table is under way.
+	g.say(c, g.presence(0x900, "10.0.0.9", sumOf(0x900, 1, 2)))
+	for range 3 {
+		one[*enrp.HandleTableRequest](g, c)
+		g.tick(wait)
+	}
+	require.Empty(t, sent[*enrp.HandleTableRequest](g, c))
+	g.say(c, g.presence(0x900, "10.0.0.9", sumOf(0x900, 1, 2)))
+	require.Empty(t, sent[*enrp.HandleTableRequest](g, c), "not while answers may be under way")
+	for range 3 {
+		g.say(c, table(0x900, false))
+	}
+	require.Equal(t, sumOf(0x900, 1, 2, 3), g.r.Space().Checksum(0x900), "late pages sweep nothing")
+	g.say(c, g.presence(0x900, "10.0.0.9", sumOf(0x900, 1, 2)))
+	one[*enrp.HandleTableRequest](g, c)
+	g.say(c, table(0x900, false, 1, 2))
+	require.Equal(t, sumOf(0x900, 1, 2), g.r.Space().Checksum(0x900))
+}
+
+// A registrar of another implementation keeps the place of a table that was given up.
+// The rest of it must not be taken for the whole.
+func TestTableOfForeignPeerStartsOverAfterItsRest(t *testing.T) {
+	g := newRig(t, core.Config{})
+	c, m := g.foreignPeer(0x900, "10.0.0.9")
+	for id := rserpool.PEID(1); id <= 4; id++ {
+		g.say(c, add(owned(0x900, id, "10.0.1.1")))
+	}
+	m.Checksum = sumOf(0x900, 1, 2, 3, 4, 5)
+	g.say(c, m)
+	one[*enrp.HandleTableRequest](g, c)
+	g.say(c, table(0x900, true, 1, 2))
+	require.Nil(t, one[*enrp.HandleTableRequest](g, c).After, "it does not know that")
+	g.tick(core.ProfileDefault.MaxTimeNoResponse)
+	require.Empty(t, sent[*enrp.HandleTableRequest](g, c), "a repeated request would skip a page")
+	g.lose(c)
+	c = g.enrp("10.0.0.9")
+	g.say(c, m)
+	one[*enrp.HandleTableRequest](g, c)
+	g.say(c, table(0x900, false, 3, 4, 5)) // from where it stopped
+	require.Equal(t, m.Checksum, g.r.Space().Checksum(0x900), "not swept")
+	one[*enrp.HandleTableRequest](g, c)
+	g.say(c, table(0x900, true, 1, 2, 3))
+	one[*enrp.HandleTableRequest](g, c)
+	g.say(c, table(0x900, false, 4, 5))
+	require.Equal(t, m.Checksum, g.r.Space().Checksum(0x900))
+	require.Empty(t, sent[*enrp.HandleTableRequest](g, c))
 }
 
 // What rsplib does not survive is kept from it: traps of its pages and handles.
@@ -324,6 +455,37 @@ func TestStartUpChangesTheMentor(t *testing.T) {
 			require.True(t, g.r.Ready())
 			require.Equal(t, rserpool.RegistrarID(0x800), g.home(1))
 		})
+	}
+}
+
+// With one mentor only, the start-up waits for it and goes on where it was, whichever
+// side had opened the association.
+func TestStartUpResumesWithTheOnlyMentor(t *testing.T) {
+	for _, accepted := range []bool{false, true} {
+		g := newRig(t, core.Config{Peers: []rserpool.Transport{at("10.0.0.9", 9901)}})
+		connect := func() core.ConnID {
+			if accepted {
+				return g.enrp("10.0.0.9")
+			}
+			return g.connect()
+		}
+		begin := func(c core.ConnID) *enrp.HandleTableRequest {
+			g.say(c, g.presence(0x900, "10.0.0.9", none))
+			one[*enrp.ListRequest](g, c)
+			g.say(c, &enrp.ListResponse{Sender: 0x900, Receiver: ownID})
+			return one[*enrp.HandleTableRequest](g, c)
+		}
+		c := connect()
+		require.Nil(t, begin(c).After)
+		g.say(c, table(0x900, true, 1, 2))
+		g.lose(c)
+		require.False(t, g.r.Ready())
+		g.tick(core.ProfileDefault.DialRetryMin * 2)
+		c = connect()
+		require.Equal(t, &enrp.TablePlace{Handle: pool, PEID: 2}, begin(c).After)
+		g.say(c, table(0x900, false, 3))
+		require.True(t, g.r.Ready())
+		require.Equal(t, 3, g.r.Space().OwnedLen(0x900))
 	}
 }
 
