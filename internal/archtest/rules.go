@@ -14,13 +14,14 @@ var arrows = map[string][]string{
 	"internal/tlv": {},
 
 	// The transport, bottom to top.
-	"sctp/wire":               {"internal/tlv"},
-	"sctp/congestion":         {},
-	"sctp/carrier":            {},
-	"sctp/carrier/udpencap":   {"sctp/carrier"},
-	"sctp/core/internal/path": {"sctp/wire", "sctp/congestion"},
-	"sctp/core/internal/rx":   {"sctp/wire"},
-	"sctp/core/internal/tx":   {"sctp/wire", "sctp/core/internal/path"},
+	"sctp/wire":                    {"internal/tlv"},
+	"sctp/congestion":              {},
+	"sctp/carrier":                 {},
+	"sctp/carrier/udpencap":        {"sctp/carrier", "sctp/carrier/internal/ipsock"},
+	"sctp/carrier/internal/ipsock": {"sctp/carrier"},
+	"sctp/core/internal/path":      {"sctp/wire", "sctp/congestion"},
+	"sctp/core/internal/rx":        {"sctp/wire"},
+	"sctp/core/internal/tx":        {"sctp/wire", "sctp/core/internal/path"},
 	"sctp/core": {"sctp/wire", "sctp/congestion",
 		"sctp/core/internal/path", "sctp/core/internal/rx", "sctp/core/internal/tx"},
 	"sctp/internal/spool": {},
@@ -52,7 +53,7 @@ var arrows = map[string][]string{
 
 // shells own sockets, goroutines and clocks, and may log.
 var shells = []string{
-	"sctp", "sctp/carrier/udpencap", "registrar", "internal/asaplink", "poolelement", "pooluser",
+	"sctp", "sctp/carrier/internal/ipsock", "registrar", "internal/asaplink", "poolelement", "pooluser",
 }
 
 // multicasters join the announcement groups of RFC 5352 and RFC 5353.
@@ -82,7 +83,7 @@ var modules = []struct {
 }{
 	{"go.uber.org/zap", func(p string) bool { return oneOf(p, shells) || program(p) }},
 	{"golang.org/x/net", func(p string) bool {
-		return p == "sctp/carrier/udpencap" || oneOf(p, multicasters) || under(p, "cmd", "bench")
+		return p == "sctp/carrier/internal/ipsock" || oneOf(p, multicasters) || under(p, "cmd", "bench")
 	}},
 	{"github.com/google/gopacket", func(p string) bool { return p == "cmd/sctp" || packetLayer(p) }},
 	{"github.com/spf13/cobra", program},

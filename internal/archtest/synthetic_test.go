@@ -55,7 +55,7 @@ func TestImportRulesCanFail(t *testing.T) {
 		{"sctp/a.go", "go.uber.org/zap", ""},
 		{"sctp/core/a.go", "go.uber.org/zap", "other packages"},
 		{"asap/a.go", "go.uber.org/zap/zapcore", "other packages"},
-		{"sctp/carrier/udpencap/a.go", "golang.org/x/net/ipv4", ""},
+		{"sctp/carrier/internal/ipsock/a.go", "golang.org/x/net/ipv4", ""},
 		{"registrar/a.go", "golang.org/x/net/ipv4", ""},
 		{"sctp/a.go", "golang.org/x/net/ipv4", "other packages"},
 		{"cmd/sctp/a.go", "github.com/google/gopacket/pcapgo", ""},

@@ -1,11 +1,13 @@
 package udpencap
 
+import "github.com/rserpool/rserpool/sctp/carrier/internal/ipsock"
+
 // DefaultPort is the UDP port registered for SCTP (RFC 6951 §5.1).
 const DefaultPort = 9899
 
 // DefaultBuffer is the size in bytes asked for the kernel's buffers: at 10 Gbit/s it
 // holds three milliseconds.
-const DefaultBuffer = 4 << 20
+const DefaultBuffer = ipsock.DefaultBuffer
 
 // Config tunes a Socket. The zero value and nil are good for general use. It must
 // not be changed while it is in use; it may be shared.
@@ -25,12 +27,4 @@ type Config struct {
 	DisableGRO bool
 	// DisableBatch moves one datagram per system call, without ICMP notices.
 	DisableBatch bool
-}
-
-// bufferSize returns the size to ask for, 0 for none.
-func bufferSize(configured int) int {
-	if configured == 0 {
-		return DefaultBuffer
-	}
-	return max(configured, 0)
 }

@@ -1,4 +1,4 @@
-package udpencap
+package ipsock
 
 import (
 	"encoding/binary"

@@ -1,4 +1,4 @@
-package udpencap
+package ipsock
 
 import (
 	"errors"
@@ -53,7 +53,7 @@ func listenAll(addrs []netip.AddrPort, bind binder) ([]*Socket, error) {
 // commonPort returns the port that all addresses share, 0 if none has one.
 func commonPort(addrs []netip.AddrPort) (uint16, error) {
 	if len(addrs) == 0 {
-		return 0, errors.New("udpencap: no address to listen on")
+		return 0, errors.New("no address to listen on")
 	}
 	var port uint16
 	for _, a := range addrs {
@@ -62,7 +62,7 @@ func commonPort(addrs []netip.AddrPort) (uint16, error) {
 		case port == 0:
 			port = p
 		default:
-			return 0, fmt.Errorf("udpencap: two UDP ports, %d and %d, for one stack", port, p)
+			return 0, fmt.Errorf("two UDP ports, %d and %d, for one stack", port, p)
 		}
 	}
 	return port, nil
@@ -91,11 +91,11 @@ func bindAll(addrs []netip.AddrPort, port uint16, bind binder) ([]*Socket, error
 
 func bind(addr netip.AddrPort, v6only bool, cfg *Config) (*Socket, error) {
 	if !addr.Addr().IsValid() {
-		return nil, errors.New("udpencap: invalid address")
+		return nil, errors.New("invalid address")
 	}
 	conn, err := listenUDP(addr, v6only, net.ListenUDP)
 	if err != nil {
-		return nil, fmt.Errorf("udpencap: %w", err)
+		return nil, err
 	}
 	if cfg == nil {
 		cfg = &Config{}
@@ -103,7 +103,7 @@ func bind(addr netip.AddrPort, v6only bool, cfg *Config) (*Socket, error) {
 	s, err := newSocket(conn, cfg)
 	if err != nil {
 		_ = conn.Close()
-		return nil, fmt.Errorf("udpencap: %w", err)
+		return nil, err
 	}
 	return s, nil
 }

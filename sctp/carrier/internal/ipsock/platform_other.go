@@ -1,6 +1,6 @@
 //go:build !linux
 
-package udpencap
+package ipsock
 
 import (
 	"net"
