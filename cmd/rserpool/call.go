@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -56,7 +57,7 @@ no lines at all it prints what the service says until that ends the session.`,
 	return c
 }
 
-func (o *callOptions) run(c *cobra.Command, pool string) error {
+func (o *callOptions) run(c *cobra.Command, pool string) (err error) {
 	ctx := c.Context()
 	if o.noReply && o.pingpong {
 		return usage("call: --no-reply and --pingpong exclude each other")
@@ -71,8 +72,8 @@ func (o *callOptions) run(c *cobra.Command, pool string) error {
 	if err != nil {
 		return err
 	}
-	defer pu.Close()
-	s, err := dial(ctx, pu, handle, o.timeout)
+	defer func() { err = errors.Join(err, pu.Close()) }()
+	s, err := dial(ctx, pu.PoolUser, handle, o.timeout)
 	if err != nil {
 		return explainTimeout(err, o.timeout)
 	}

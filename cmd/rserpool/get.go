@@ -73,7 +73,7 @@ func splitPath(arg string) (rserpool.PoolHandle, string, error) {
 	return h, file, err
 }
 
-func (o *getOptions) run(c *cobra.Command, arg string) error {
+func (o *getOptions) run(c *cobra.Command, arg string) (err error) {
 	ctx, stop := context.WithCancel(c.Context())
 	defer stop()
 	if o.exitWithStdin {
@@ -102,8 +102,8 @@ func (o *getOptions) run(c *cobra.Command, arg string) error {
 	if err != nil {
 		return err
 	}
-	defer pu.Close()
-	s, err := dial(ctx, pu, handle, o.timeout)
+	defer func() { err = errors.Join(err, pu.Close()) }()
+	s, err := dial(ctx, pu.PoolUser, handle, o.timeout)
 	if err != nil {
 		return explainTimeout(err, o.timeout)
 	}

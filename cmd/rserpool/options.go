@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/rserpool/rserpool/asap/core"
+	"github.com/rserpool/rserpool/internal/daemon"
 	"github.com/rserpool/rserpool/pooluser"
 	"github.com/rserpool/rserpool/rserpool"
 	"github.com/rserpool/rserpool/sctp"
@@ -34,6 +35,7 @@ func profileNames() []string {
 type clientOptions struct {
 	registrars []string
 	profile    string
+	observe    daemon.Observe
 	log        logOptions
 }
 
@@ -43,6 +45,7 @@ func (o *clientOptions) add(c *cobra.Command, level string) {
 	f.StringVar(&o.profile, "profile", core.ProfileDefault.Name, "`timers`: default, rfc, rsplib or fast")
 	fixed(c, "profile", profileNames()...)
 	noFiles(c, "registrar")
+	o.observe.AddFlags(f)
 	o.log.add(c, level)
 }
 
@@ -81,7 +84,7 @@ func (o *clientOptions) timers() (core.Profile, error) {
 }
 
 // user opens a pool user after the options; change may adapt its configuration.
-func (o *clientOptions) user(c *cobra.Command, change func(*pooluser.Config)) (*pooluser.PoolUser, error) {
+func (o *clientOptions) user(c *cobra.Command, change func(*pooluser.Config)) (*poolUser, error) {
 	registrars, err := o.addrs(c.Context())
 	if err != nil {
 		return nil, err
@@ -98,7 +101,16 @@ func (o *clientOptions) user(c *cobra.Command, change func(*pooluser.Config)) (*
 	if change != nil {
 		change(cfg)
 	}
-	return pooluser.New(cfg)
+	stack, done, err := watchStack(c, &o.observe, "", 0, log)
+	if err != nil {
+		return nil, err
+	}
+	cfg.Stack = stack
+	u, err := pooluser.New(cfg)
+	if err != nil {
+		return nil, errors.Join(err, done())
+	}
+	return &poolUser{u, done}, nil
 }
 
 // poolHandle checks the name of a pool.

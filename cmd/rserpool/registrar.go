@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -36,6 +37,7 @@ type registrarOptions struct {
 	strictAddresses    bool
 	items              int
 	exitWithStdin      bool
+	observe            daemon.Observe
 	log                logOptions
 }
 
@@ -92,6 +94,7 @@ line overrides:
 	f.BoolVar(&o.strictAddresses, "strict-addresses", false, "refuse elements with addresses not their own")
 	f.IntVar(&o.items, "items", 0, "most elements in a resolution (default 128)")
 	exitWithStdin(c, &o.exitWithStdin)
+	o.observe.AddFlags(f)
 	o.log.add(c, "info")
 	must(c.MarkFlagFilename("config", "yaml", "yml"))
 	fixed(c, "announce", "on", "off")
@@ -134,7 +137,7 @@ func (o *registrarOptions) resolve(ctx context.Context, log *zap.Logger) (*regis
 	}, nil
 }
 
-func (o *registrarOptions) run(c *cobra.Command) error {
+func (o *registrarOptions) run(c *cobra.Command) (err error) {
 	log, err := o.log.logger(c.ErrOrStderr())
 	if err != nil {
 		return err
@@ -143,6 +146,11 @@ func (o *registrarOptions) run(c *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	var done func() error
+	if cfg.Stack, done, err = watchStack(c, &o.observe, o.listen, sctp.DefaultUDPPort, log); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, done()) }()
 	r, err := registrar.New(cfg)
 	if err != nil {
 		return err

@@ -63,7 +63,7 @@ type elementJSON struct {
 	Transports []registrar.TransportStatus `json:"transports"`
 }
 
-func (o *resolveOptions) run(c *cobra.Command, pool string) error {
+func (o *resolveOptions) run(c *cobra.Command, pool string) (err error) {
 	handle, err := poolHandle(pool)
 	if err != nil {
 		return err
@@ -72,7 +72,7 @@ func (o *resolveOptions) run(c *cobra.Command, pool string) error {
 	if err != nil {
 		return err
 	}
-	defer pu.Close()
+	defer func() { err = errors.Join(err, pu.Close()) }()
 	ctx, cancel := context.WithTimeout(c.Context(), o.timeout)
 	defer cancel()
 	p, err := pu.ResolvePool(ctx, handle)

@@ -130,7 +130,7 @@ func (o *serveOptions) resolve(c *cobra.Command) (*poolelement.Config, error) {
 	}, nil
 }
 
-func (o *serveOptions) run(c *cobra.Command, name string) error {
+func (o *serveOptions) run(c *cobra.Command, name string) (err error) {
 	if o.pool == "" {
 		return usage("serve: --pool is missing")
 	}
@@ -148,6 +148,11 @@ func (o *serveOptions) run(c *cobra.Command, name string) error {
 	if err != nil {
 		return err
 	}
+	var done func() error
+	if cfg.Stack, done, err = watchStack(c, &o.client.observe, o.listen, 0, cfg.Logger); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, done()) }()
 	h, err := service.New(name, service.Options{Root: o.root, Block: int(o.block), FailAfter: o.failAfter})
 	if err != nil {
 		return err
