@@ -44,8 +44,13 @@ type Config struct {
 	SendBuffer int
 	// MaxMessageSize is the largest message to send. Zero: 16 MiB.
 	MaxMessageSize int
-	// MTU is the largest IP packet that the network is sure to carry. Zero: 1,500.
+	// MTU is the largest IP packet to send, in bytes. Zero: 1,500. What the paths
+	// really carry, up to this, is found out by probes (RFC 8899); packets begin with
+	// 1,220 bytes (IPv4) or 1,280 (IPv6). Where the carrier cannot keep packets from
+	// being fragmented there is no discovery.
 	MTU int
+	// DisablePathMTUDiscovery says that the network is sure to carry MTU.
+	DisablePathMTUDiscovery bool
 
 	// Nagle lets small messages wait while data is unacknowledged, at most for a
 	// round trip, so that more of them share a packet. False: each message leaves
@@ -149,6 +154,7 @@ func (c *Config) resolve(s *Stack) (*settings, *core.Config) {
 	k.NoDelay = !c.Nagle
 	k.Congestion = c.Congestion
 	k.DisableHeartbeat = c.HeartbeatInterval < 0
+	k.PathMTUDiscovery = !c.DisablePathMTUDiscovery && s.dontFragment()
 
 	setIf(&k.OutStreams, c.OutStreams)
 	setIf(&k.MaxInStreams, c.MaxInStreams)

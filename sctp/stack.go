@@ -199,6 +199,15 @@ func (s *Stack) overhead() int {
 	return n
 }
 
+// dontFragment says whether packets leave whole on all carriers, so that a path MTU
+// can be found out.
+func (s *Stack) dontFragment() bool {
+	return !slices.ContainsFunc(s.links, func(l *link) bool {
+		f, ok := l.Carrier.(carrier.Fragmenter)
+		return !ok || !f.DontFragment()
+	})
+}
+
 // maxSegments is how many packets one Transmit may hold on any carrier.
 func (s *Stack) maxSegments() int {
 	n := s.links[0].MaxSegments()

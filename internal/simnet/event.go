@@ -16,7 +16,8 @@ const (
 	Duplicated             // a second copy is on its way
 	Reordered              // held back so that later packets overtake it
 	Corrupted              // one bit was flipped
-	Marked                 // ECN-capable packet marked CE by a long queue
+	Marked                 // ECN-capable packet marked CE, by a long queue or at random
+	Fragmented             // too big, but passed in fragments
 	Lost                   // dropped at random (Link.Loss)
 	TooBig                 // larger than Link.MTU
 	QueueFull              // no room in the queue of the link (Link.Queue)
@@ -31,7 +32,7 @@ const (
 )
 
 var kindNames = [numKinds]string{
-	"sent", "delivered", "duplicated", "reordered", "corrupted", "marked", "lost", "too-big",
+	"sent", "delivered", "duplicated", "reordered", "corrupted", "marked", "fragmented", "lost", "too-big",
 	"queue-full", "cut", "filtered", "no-mapping", "no-route", "unbound", "overflow",
 }
 

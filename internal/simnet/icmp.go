@@ -13,7 +13,7 @@ const maxQuoted = 128
 // SetICMP makes the network tell senders, on their carriers, of packets that are
 // larger than the MTU of a link and of those that nobody is bound for (RFC 792, RFC
 // 4443). Off by default, as on a path that a firewall is part of. It is for
-// networks with carriers; Deliver drops such messages.
+// networks with carriers; without, Notices has the messages, and nobody is missed.
 func (n *Network) SetICMP(on bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -32,6 +32,16 @@ func (n *Network) report(now time.Time, f *flight, kind carrier.NoticeKind, l *L
 		notice.MTU = l.MTU
 	}
 	n.add(flight{at: now.Add(l.Delay), hop: direction{f.hop.to, f.hop.from}, sent: f.sent, icmp: notice})
+}
+
+// Notices takes out the ICMP messages that Deliver has found to have arrived. Carriers
+// get theirs by themselves.
+func (n *Network) Notices() []carrier.Notice {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	out := n.notices
+	n.notices = nil
+	return out
 }
 
 // returned hands an ICMP message to the carrier whose packet it is about.

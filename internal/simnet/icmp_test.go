@@ -86,3 +86,50 @@ func TestICMPThroughANAT(t *testing.T) {
 		require.Len(t, *got, 1)
 	})
 }
+
+func TestICMPWithoutCarriers(t *testing.T) {
+	n := simnet.New(1)
+	n.SetDefaultLink(simnet.Link{Delay: 10 * time.Millisecond, MTU: 1000})
+	big := make([]byte, 1000-20-8+1)
+	big[7] = 7
+	n.Send(epoch, portA, carrier.Datagram{Remote: portB, Data: big})
+	require.Zero(t, n.InFlight(), "a black hole")
+	n.SetICMP(true)
+	n.Send(epoch, portA, carrier.Datagram{Remote: portB, Data: big})
+	n.Send(epoch, portA, carrier.Datagram{Remote: portB, Data: big[1:]})
+	when, ok := n.Next()
+	require.True(t, ok)
+	require.Len(t, n.Deliver(when), 1, "one byte less fits")
+	require.Equal(t, []carrier.Notice{{Kind: carrier.NoticeTooBig, Local: addrA, Remote: portB, MTU: 1000, Quoted: big[:128]}}, n.Notices())
+	require.Empty(t, n.Notices())
+	require.Equal(t, 2, n.Count(simnet.TooBig))
+	n.Send(when, portA, carrier.Datagram{Remote: portB, Data: big, MayFragment: true})
+	require.Len(t, n.Deliver(when.Add(time.Second)), 1)
+	require.Equal(t, 1, n.Count(simnet.Fragmented))
+}
+
+func TestMarksAtRandom(t *testing.T) {
+	n := simnet.New(1)
+	n.SetDefaultLink(simnet.Link{Mark: 0.5})
+	for ecn := range uint8(4) {
+		marked := 0
+		for range 200 {
+			n.Send(epoch, portA, carrier.Datagram{Remote: portB, Data: []byte{1}, ECN: ecn})
+			for _, p := range n.Deliver(epoch) {
+				if p.ECN == 3 {
+					marked++
+				} else {
+					require.Equal(t, ecn, p.ECN)
+				}
+			}
+		}
+		switch ecn {
+		case 0:
+			require.Zero(t, marked, "not ECN-capable")
+		case 3:
+			require.Equal(t, 200, marked, "marked before")
+		default:
+			require.InDelta(t, 100, marked, 30)
+		}
+	}
+}

@@ -47,11 +47,13 @@ type Link struct {
 	// Packet.Size does. 0 means no limit. Larger ones vanish
 	// unless they may be fragmented.
 	MTU int
+	// Mark is the probability that an ECN-capable packet is marked CE.
+	Mark float64
 }
 
 // perfect says that the link needs neither randomness nor memory.
 func (l *Link) perfect() bool {
-	return l.Loss <= 0 && l.Duplicate <= 0 && l.Reorder <= 0 && l.Corrupt <= 0 && l.Jitter <= 0 && l.Bandwidth <= 0
+	return l.Loss <= 0 && l.Duplicate <= 0 && l.Reorder <= 0 && l.Corrupt <= 0 && l.Jitter <= 0 && l.Bandwidth <= 0 && l.Mark <= 0
 }
 
 // direction is a key: from one address to another, behind any NATs.

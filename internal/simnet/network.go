@@ -24,6 +24,7 @@ type Network struct {
 	observer func(Event)
 	filter   func(time.Time, Packet) bool
 	icmp     bool
+	notices  []carrier.Notice
 	counts   [numKinds]int
 	live     live
 }
@@ -88,7 +89,11 @@ func (n *Network) Deliver(now time.Time) []Packet {
 	defer n.mu.Unlock()
 	var out []Packet
 	for f := n.due(now); f != nil; f = n.due(now) {
-		if f.icmp == nil && n.arrive(f) {
+		if f.icmp != nil {
+			if !n.cut(f.hop) {
+				n.notices = append(n.notices, *f.icmp)
+			}
+		} else if n.arrive(f) {
 			n.note(f.at, Delivered, &f.pack)
 			out = append(out, f.pack)
 		}
@@ -159,10 +164,13 @@ func (n *Network) sendOne(now time.Time, p Packet) {
 func (n *Network) cross(now time.Time, f flight) {
 	st, l := n.paths[f.hop], n.link(f.hop)
 	size := f.pack.Size()
-	if l.MTU > 0 && size > l.MTU && !f.pack.MayFragment {
-		n.noteTooBig(now, &f.pack, l.MTU)
-		n.report(now, &f, carrier.NoticeTooBig, l)
-		return
+	if l.MTU > 0 && size > l.MTU {
+		if !f.pack.MayFragment {
+			n.noteTooBig(now, &f.pack, l.MTU)
+			n.report(now, &f, carrier.NoticeTooBig, l)
+			return
+		}
+		n.note(now, Fragmented, &f.pack)
 	}
 	if l.perfect() {
 		// No memory for a pair that needs none: a flood from a million spoofed
@@ -184,6 +192,10 @@ func (n *Network) cross(now time.Time, f flight) {
 			f.pack.ECN = 3
 			n.note(now, Marked, &f.pack)
 		}
+	}
+	if f.pack.ECN != 0 && f.pack.ECN != 3 && st.chance(l.Mark) {
+		f.pack.ECN = 3
+		n.note(now, Marked, &f.pack)
 	}
 	departure := st.transmit(l, now, size)
 	if st.lose(l) {

@@ -319,7 +319,7 @@ func trace(seed uint64, chatter bool) string {
 	})
 	now := epoch
 	for i := range 500 {
-		n.Send(now, portA, carrier.Datagram{Remote: portB, Data: payload(i, 8+i*3), ECN: 1})
+		n.Send(now, portA, carrier.Datagram{Remote: portB, Data: payload(i, 8+i*3), ECN: 1, MayFragment: i%2 == 0})
 		if chatter {
 			n.Send(now, portC, carrier.Datagram{Remote: portB, Data: payload(i, 100)})
 		}

@@ -70,6 +70,7 @@ type Association struct {
 	out    output
 	ev     events
 	back   undelivered
+	mtu    discovery
 	stats  Stats
 
 	// Decoding scratch, so that a packet costs no allocation.
@@ -118,7 +119,7 @@ type receiver struct {
 }
 
 func newAssociation(cfg *Config, r *Responder, id identity) *Association {
-	a := &Association{cfg: cfg, resp: r, id: id}
+	a := &Association{cfg: cfg, resp: r, id: id, mtu: discovery{waits: cfg.PathMTUDiscovery}}
 	a.id.tieLocal, a.id.tiePeer = a.random32(), a.random32()
 	a.rx.inbox.Init(cfg.RecvBuffer)
 	a.rx.advertised = cfg.RecvBuffer
@@ -357,6 +358,8 @@ func (a *Association) handleChunk(now time.Time, in Inbound, p *path.Path, pkt w
 		return false
 	case wire.TypeECNE, wire.TypeCWR:
 		return true // reserved, and ECN was not negotiated
+	case wire.TypePad: // RFC 4820 §3
+		return true
 	}
 	return a.handleUnknown(c)
 }

@@ -62,6 +62,11 @@ type Config struct {
 	// TakeUndelivered.
 	ReportUndelivered bool
 
+	// PathMTUDiscovery looks for the MTU of each path, up to MTU (RFC 8899). Paths
+	// begin with 1,220 bytes (IPv4) or 1,280 (IPv6). Packets must leave with Don't
+	// Fragment, but those with Transmit.MayFragment. Off: MTU holds for all paths.
+	PathMTUDiscovery bool
+
 	// NoDelay sends small messages at once even while data is unacknowledged.
 	// Without it they wait, for at most a round trip, to be bundled.
 	NoDelay bool
@@ -155,7 +160,7 @@ func (c *Config) recvBuffer() int { return min(max(c.RecvBuffer, minRecvBuffer),
 func (c *Config) path() *path.Config {
 	return &path.Config{
 		RTOInitial: c.RTOInitial, RTOMin: c.RTOMin, RTOMax: c.RTOMax,
-		MTU: c.MTU, EncapOverhead: c.EncapOverhead,
+		MTU: c.MTU, EncapOverhead: c.EncapOverhead, Discover: c.PathMTUDiscovery,
 		Settings: path.Settings{
 			MaxRetrans: c.PathMaxRetrans, PF: c.PotentiallyFailed, PFMaxRetrans: c.PFMaxRetrans,
 			HeartbeatOff: c.DisableHeartbeat, HeartbeatInterval: c.HeartbeatInterval,

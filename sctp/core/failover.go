@@ -68,6 +68,9 @@ func (a *Association) dataAcked(p *path.Path) {
 
 // pathAnswered clears a path's error counter and takes it back into use.
 func (a *Association) pathAnswered(p *path.Path) {
+	if p.Errors > 0 {
+		a.revived(p)
+	}
 	p.Errors = 0
 	if p.State != path.Active {
 		a.setPathState(p, path.Active)
@@ -77,6 +80,7 @@ func (a *Association) pathAnswered(p *path.Path) {
 func (a *Association) setPathState(p *path.Path, s path.State) {
 	was := p.State
 	p.State = s
+	a.connectivity(p)
 	if a.cfg.Trace.PathChange != nil {
 		a.cfg.Trace.PathChange(p.Remote, s)
 	}

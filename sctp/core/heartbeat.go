@@ -56,6 +56,7 @@ func (a *Association) planHeartbeat(since time.Time, p *path.Path) {
 func (a *Association) stopHeartbeats() {
 	for _, p := range a.paths.All {
 		p.Heartbeat.At, p.Heartbeat.Expires = time.Time{}, time.Time{}
+		p.StopDiscovery() // its probes are HEARTBEATs too
 	}
 }
 
@@ -189,7 +190,11 @@ func (a *Association) handleHeartbeatAck(now time.Time, c wire.RawChunk) bool {
 	}
 	p := a.paths.All[id]
 	h := &p.Heartbeat
-	if h.SentAt.IsZero() || h.Nonce != binary.BigEndian.Uint64(a.hb.Info) {
+	nonce := binary.BigEndian.Uint64(a.hb.Info)
+	if a.probeAnswered(now, p, nonce) {
+		return true
+	}
+	if h.SentAt.IsZero() || h.Nonce != nonce {
 		a.drop("HEARTBEAT ACK with a wrong nonce")
 		return true
 	}

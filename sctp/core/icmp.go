@@ -70,6 +70,8 @@ func (a *Association) HandleICMP(now time.Time, m ICMP) {
 		// ICMP8: as an ABORT with the T bit. The packet with an INIT is one of ours in
 		// COOKIE-WAIT, or quoted would not have let it pass.
 		a.fail(ErrProtocolUnreachable)
+	case ICMPTooBig:
+		a.tooBig(now, p, m.MTU) // ICMP7
 	case ICMPPort, ICMPUnreachable:
 		a.hintUnreachable(now, p, &m)
 	}

@@ -202,15 +202,9 @@ func TestVerifiedUnreachable(t *testing.T) {
 
 // RFC 6951 §5.5 for one address of several: the association goes on with the others.
 func TestVerifiedUnreachableLeavesTheOtherPaths(t *testing.T) {
-	w, a, b := two(t, 7, nil)
-	second := netip.MustParseAddrPort("10.0.0.3:9899")
-	w.hosts[second.Addr()] = b
+	w, a, b := multihomed(t, 7, 2, 2, nil)
 	q := quotesOf(a)
-	as, err := core.Dial(w.now, &a.cfg, core.Endpoint{LocalPort: 5000, PeerPort: 5001, PeerAddrs: []netip.AddrPort{addrB, second}}, a.resp)
-	require.NoError(t, err)
-	a.assocs = append(a.assocs, as)
-	a.drain(as)
-	w.until(time.Second, "established", func() bool { return as.State() == core.Established })
+	as := a.only()
 	f := newFlow(a, b, 7, 1, 20)
 	f.pump()
 	a.icmp(as, core.ICMPPort, addrB, q.last(t, wire.TypeData))

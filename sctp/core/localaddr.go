@@ -196,6 +196,7 @@ func (a *Association) setSource(p *path.Path, l netip.Addr) {
 	}
 	if p.Local.IsValid() {
 		p.Reroute(a.cfg.path())
+		a.mtu.waits = a.cfg.PathMTUDiscovery
 		a.stats.SourceChanges++
 	}
 	p.Local, p.HeardAt = l, time.Time{}

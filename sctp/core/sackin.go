@@ -48,7 +48,7 @@ func window(rwnd uint32) int { return int(min(rwnd, math.MaxInt32/2)) }
 func (a *Association) applySack(now time.Time, cum wire.TSN, gaps []wire.GapBlock, rwnd int) {
 	t := &a.tx
 	for _, p := range a.paths.All {
-		p.Acked, p.RTT, p.OldestAcked, p.Proven, p.LossSeen = 0, 0, false, false, false
+		p.Acked, p.RTT, p.OldestAcked, p.Proven, p.LossSeen, p.LargeAcked = 0, 0, false, false, false, false
 	}
 	flight := a.flights()
 	var acked tx.Acked
@@ -110,6 +110,9 @@ func (a *Association) growWindow(now time.Time, p *path.Path, acked *tx.Acked, f
 	}
 	a.dataAcked(p)
 	p.Alone = false
+	if p.LargeAcked {
+		p.LargeLost = 0
+	}
 	before := p.CC.Window()
 	p.CC.OnAck(congestion.AckEvent{
 		Now: now, Bytes: p.Acked, CumAdvanced: acked.CumAdvanced,
@@ -213,6 +216,7 @@ func (a *Association) onT3(now time.Time, p *path.Path) {
 	if !t.probing || t.out.Len() > 1 { // §6.1 A: probing does not affect cwnd
 		p.CC.OnTimeout(now) // E1
 	}
+	a.suspectBlackHole(p)
 	p.RTO.Backoff() // E2
 	p.Alone = true
 	a.stats.T3Chunks += uint64(a.surrender(p)) // E3

@@ -38,6 +38,8 @@ type Stats struct {
 	SourceChanges uint64 // of paths whose source address was replaced by another
 
 	ICMPIn, ICMPIgnored uint64 // messages that quoted this association, and others
+	MTUProbes           uint64 // packets sent to try a size (RFC 8899)
+	BlackHoles          uint64 // times that a size that had passed did no longer
 }
 
 // Add adds the counters of o, so that those of several associations can be summed.

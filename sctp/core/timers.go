@@ -53,6 +53,7 @@ func (a *Association) NextTimeout() (time.Time, bool) {
 		next = earliest(next, p.T3)
 		next = earliest(next, p.Heartbeat.At)
 		next = earliest(next, p.Heartbeat.Expires)
+		next = earliest(next, p.Discovery.At)
 	}
 	return next, !next.IsZero()
 }
@@ -123,6 +124,7 @@ func (a *Association) HandleTimeout(now time.Time) {
 			a.onT3(now, p)
 		}
 		a.onHeartbeatTimers(now, p)
+		a.onDiscoveryTimer(now, p)
 	}
 }
 

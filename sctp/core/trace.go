@@ -16,6 +16,7 @@ type Trace struct {
 	T3Expired    func(to netip.AddrPort)
 	CwndChange   func(to netip.AddrPort, cwnd int)
 	PathChange   func(to netip.AddrPort, s PathState)
+	SizeChange   func(to netip.AddrPort, size int) // largest SCTP packet for a path
 	ProtocolFail func(cause wire.CauseCode, why string)
 }
 

@@ -24,22 +24,28 @@ func (a *Association) PollTransmit(now time.Time, buf []byte, maxSegments int) (
 		if to := a.paths.Find(p.remote.Addr()); to != nil {
 			to.Count.PacketsOut++
 		}
-		return Transmit{Local: p.local, Remote: p.remote, Data: append(buf[:0], p.bytes...)}, true
+		return Transmit{Local: p.local, Remote: p.remote, Data: append(buf[:0], p.bytes...), MayFragment: len(p.bytes) > path.SmallestSize}, true
 	}
 	if a.state == Closed || a.state == CookieWait {
 		return Transmit{}, false
 	}
 	now = a.read(now)
+	if a.mtu.waits {
+		a.wakeDiscovery()
+	}
 	b := buf[:0]
 	p, size := a.firstPacket(now, &b)
 	if p == nil {
+		if t, ok := a.probePacket(now, buf); ok {
+			return t, true
+		}
 		for _, p := range a.paths.All {
 			p.Burst = 0 // Max.Burst counts from one occasion to send to the next
 		}
 		return Transmit{}, false
 	}
 	packets := uint64(1)
-	t := Transmit{Local: p.Local, Remote: p.Remote}
+	t := Transmit{Local: p.Local, Remote: p.Remote, MayFragment: size > p.Size || p.Discovery.Fragment}
 	if size <= p.Size && (size*16 >= p.Size*gsoShare || a.nextFitsWhole()) {
 		for n := 1; n < maxSegments && cap(buf)-len(b) >= size; n++ {
 			before := len(b)

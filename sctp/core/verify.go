@@ -45,6 +45,7 @@ func (a *Association) verifyTimers() error {
 	}
 	for _, p := range a.paths.All {
 		errs = append(errs, rule(p.T3.IsZero() == (p.InFlight == 0), fmt.Sprint("T3-rtx of ", p.Remote, " in flight ", p.InFlight)))
+		errs = append(errs, rule(!p.Discovery.Due && (p.Discovery.SentAt.IsZero() || !p.Discovery.At.IsZero()), fmt.Sprint("PROBE_TIMER of ", p.Remote)))
 	}
 	return errors.Join(errs...)
 }

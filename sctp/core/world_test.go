@@ -150,7 +150,8 @@ func (h *host) send(t core.Transmit) {
 		from = netip.AddrPortFrom(t.Local, h.addr.Port())
 		require.Same(h.w.t, h, h.w.hosts[t.Local], "a packet left from %v, which is not an address of the host", t.Local)
 	}
-	h.w.net.Send(h.w.now, from, carrier.Datagram{Remote: t.Remote, Data: bytes.Clone(t.Data), SegmentSize: t.SegmentSize})
+	h.w.net.Send(h.w.now, from, carrier.Datagram{Remote: t.Remote, Data: bytes.Clone(t.Data), SegmentSize: t.SegmentSize,
+		ECN: t.ECN, MayFragment: t.MayFragment})
 }
 
 // note remembers the initial TSN of an INIT or INIT ACK.
@@ -169,11 +170,16 @@ func (h *host) receive(from netip.AddrPort, data []byte) { h.receiveAt(h.addr.Ad
 
 // receiveAt is receive at one of several addresses.
 func (h *host) receiveAt(local netip.Addr, from netip.AddrPort, data []byte) {
+	h.receiveMarked(local, from, data, 0)
+}
+
+// receiveMarked is receiveAt of a packet with ECN bits.
+func (h *host) receiveMarked(local netip.Addr, from netip.AddrPort, data []byte, ecn uint8) {
 	pkt, err := wire.Parse(data)
 	if err != nil {
 		return
 	}
-	in := core.Inbound{Local: local, Remote: from}
+	in := core.Inbound{Local: local, Remote: from, ECN: ecn}
 	for _, a := range h.assocs {
 		if a.State() != core.Closed && a.LocalPort() == pkt.DstPort && a.PeerPort() == pkt.SrcPort {
 			a.HandlePacket(h.now(), in, pkt)
@@ -189,6 +195,15 @@ func (h *host) receiveAt(local netip.Addr, from netip.AddrPort, data []byte) {
 	}
 	if a != nil {
 		h.assocs = append(h.assocs, a)
+		h.drain(a)
+	}
+}
+
+// notice is what a stack does with ICMP.
+func (h *host) notice(m carrier.Notice) {
+	require.Equal(h.w.t, carrier.NoticeTooBig, m.Kind)
+	for _, a := range h.assocs {
+		a.HandleICMP(h.now(), core.ICMP{Kind: core.ICMPTooBig, Remote: m.Remote, MTU: m.MTU, Quoted: m.Quoted})
 		h.drain(a)
 	}
 }
@@ -213,7 +228,12 @@ func (w *world) step(limit time.Time) bool {
 	}
 	for _, p := range w.net.Deliver(w.now) {
 		if h := w.hosts[p.To.Addr()]; h != nil {
-			h.receiveAt(p.To.Addr(), p.From, p.Data)
+			h.receiveMarked(p.To.Addr(), p.From, p.Data, p.ECN)
+		}
+	}
+	for _, m := range w.net.Notices() {
+		if h := w.hosts[m.Local]; h != nil {
+			h.notice(m)
 		}
 	}
 	for _, h := range w.order {

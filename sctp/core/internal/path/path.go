@@ -41,8 +41,9 @@ func (s State) String() string {
 // Config is what a path needs of the association's configuration.
 type Config struct {
 	RTOInitial, RTOMin, RTOMax time.Duration
-	MTU                        int // IP MTU in bytes
-	EncapOverhead              int // bytes between the IP header and SCTP
+	MTU                        int  // IP MTU in bytes
+	EncapOverhead              int  // bytes between the IP header and SCTP
+	Discover                   bool // the MTU of each path, up to MTU
 	Settings                   Settings
 	// NewController makes the congestion controller of a path to an address.
 	NewController func(remote netip.Addr, pmdcs int) congestion.Controller
@@ -65,6 +66,13 @@ type Path struct {
 	Errors   int // consecutive, RFC 9260 §8.2
 	Size     int // largest SCTP packet in bytes
 	Settings Settings
+
+	Discovery Discovery // of Size
+	overhead  int       // bytes between the IP header and SCTP
+	// LargeLost counts the expiries of T3-rtx that the size of a packet may have
+	// caused; LargeAcked: the SACK being processed acknowledges such a packet.
+	LargeLost  int
+	LargeAcked bool
 
 	// Oldest is the lowest TSN outstanding here, while InFlight > 0. Its
 	// acknowledgement restarts T3-rtx (RFC 9260 §6.3.2 R3).
@@ -119,17 +127,21 @@ type Heartbeat struct {
 
 // New returns a path in the given state with the initial congestion window.
 func New(id int, remote netip.AddrPort, local netip.Addr, state State, c *Config) *Path {
-	p := &Path{ID: id, Remote: remote, Local: local, State: state, Settings: c.Settings}
+	p := &Path{ID: id, Remote: remote, Local: local, State: state, Settings: c.Settings, overhead: c.EncapOverhead}
 	p.RTO = NewRTO(c.RTOInitial, c.RTOMin, c.RTOMax)
 	p.Size = PacketSize(remote.Addr(), c.MTU, c.EncapOverhead)
+	if c.Discover {
+		p.Size = p.Discovery.init(remote.Addr(), c.MTU, c.EncapOverhead)
+	}
 	p.CC = c.NewController(remote.Addr(), p.PMDCS())
 	return p
 }
 
 // Reroute begins congestion control anew, because packets take another way from now on
-// (RFC 9260 §7.2.5.2). After a timeout no more than one packet is in flight all the
-// same.
+// (RFC 9260 §7.2.5.2), and so does the search for its MTU. After a timeout no more than
+// one packet is in flight all the same.
 func (p *Path) Reroute(c *Config) {
+	p.forgetSize()
 	p.CC = c.NewController(p.Remote.Addr(), p.PMDCS())
 	p.Decayed, p.Burst, p.Timing = time.Time{}, 0, false
 }
@@ -141,7 +153,7 @@ func PacketSize(remote netip.Addr, mtu, overhead int) int {
 	if remote.Is6() {
 		header = 40
 	}
-	return max(mtu-header-overhead, 512) &^ 3
+	return max(mtu-header-overhead, SmallestSize) &^ 3
 }
 
 // PMDCS is the path maximum DATA chunk size: what remains for DATA chunks after
@@ -219,7 +231,8 @@ const maxDecay = 32
 
 // Shift moves all times of the path by d, because the clock was set.
 func (p *Path) Shift(d time.Duration) {
-	for _, t := range []*time.Time{&p.T3, &p.TimedAt, &p.LastData, &p.Decayed, &p.HeardAt, &p.Heartbeat.At, &p.Heartbeat.Expires, &p.Heartbeat.SentAt} {
+	for _, t := range []*time.Time{&p.T3, &p.TimedAt, &p.LastData, &p.Decayed, &p.HeardAt, &p.Heartbeat.At, &p.Heartbeat.Expires, &p.Heartbeat.SentAt,
+		&p.Discovery.At, &p.Discovery.SentAt, &p.Discovery.deaf} {
 		if !t.IsZero() {
 			*t = t.Add(d)
 		}

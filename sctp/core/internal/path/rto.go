@@ -44,11 +44,14 @@ func (r *RTO) SetBounds(minimum, maximum time.Duration) {
 }
 
 // Restore undoes the back-off.
-func (r *RTO) Restore() {
-	r.rto = r.clamp(r.initial)
+func (r *RTO) Restore() { r.rto = r.Base() }
+
+// Base is the timeout without any back-off.
+func (r *RTO) Base() time.Duration {
 	if r.rttvar > 0 {
-		r.rto = r.clamp(r.srtt + 4*r.rttvar)
+		return r.clamp(r.srtt + 4*r.rttvar)
 	}
+	return r.clamp(r.initial)
 }
 
 // Backoff doubles the timeout up to the maximum (RFC 9260 §6.3.3 E2).

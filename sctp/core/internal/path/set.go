@@ -65,11 +65,14 @@ func (s *Set) Find(a netip.Addr) *Path {
 }
 
 // MinSize is the packet size that fits all paths, so that a fragment can be
-// retransmitted on any of them (AMDCS of RFC 9260 §6.9).
+// retransmitted on any of them (AMDCS of RFC 9260 §6.9, §7.3). A path whose size is
+// not discovered yet, because it is not even verified, does not count.
 func (s *Set) MinSize() int {
 	n := 1 << 16
 	for _, p := range s.All {
-		n = min(n, p.Size)
+		if p.State != Unconfirmed || !p.Discovery.on {
+			n = min(n, p.Size)
+		}
 	}
 	return n
 }

@@ -46,6 +46,9 @@ func (o *Outstanding) credit(t wire.TSN, c *Chunk, a *Acked) {
 	if t == p.Oldest {
 		p.OldestAcked = true
 	}
+	if p.Large(wire.HeaderLen + c.size()) {
+		p.LargeAcked = true
+	}
 }
 
 // AckCum moves the cumulative TSN ack point to cum, which must lie in

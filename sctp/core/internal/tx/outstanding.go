@@ -199,6 +199,19 @@ func (o *Outstanding) MarkPathLost(p *path.Path) int {
 	return n
 }
 
+// MarkLargeLost marks the chunks in flight on p that do not fit a packet of size
+// bytes, and returns their number.
+func (o *Outstanding) MarkLargeLost(p *path.Path, size int) int {
+	n := 0
+	for t := o.base; t != o.next; t = t.Add(1) {
+		if c := o.At(t); c.fate == inFlight && c.Path == p && wire.HeaderLen+c.size() > size {
+			o.MarkLost(t)
+			n++
+		}
+	}
+	return n
+}
+
 // Settle finds the lowest TSN in flight on p after its oldest may have been
 // acknowledged or marked.
 func (o *Outstanding) Settle(p *path.Path) {
