@@ -34,6 +34,11 @@ func seeds(t *testing.T, few int) (from, to uint64) {
 // cluster boots registrars that know each other and elements that know them all,
 // and waits until they have found each other.
 func cluster(w *world, registrars, elements int) (rs, es []*host) {
+	return clusterOf(w, core.Config{Profile: core.ProfileFast}, registrars, elements)
+}
+
+// clusterOf is cluster with a configuration of the registrars.
+func clusterOf(w *world, cfg core.Config, registrars, elements int) (rs, es []*host) {
 	for i := range registrars {
 		rs = append(rs, w.addHost(fmt.Sprintf("R%d", i+1)))
 	}
@@ -42,7 +47,7 @@ func cluster(w *world, registrars, elements int) (rs, es []*host) {
 	}
 	for _, h := range rs {
 		w.run(time.Duration(w.rnd.IntN(100)) * time.Millisecond)
-		h.startRegistrar(core.Config{Profile: core.ProfileFast}, rs...)
+		h.startRegistrar(cfg, rs...)
 	}
 	for i, h := range es {
 		h.startElement(fmt.Sprintf("pool%d", i%2), rs...)

@@ -39,6 +39,12 @@ type Config struct {
 	// port can join (RFC 5355 §2.5).
 	ClosedPeers bool
 
+	// SuggestTakeovers hands each element that registers here on to the registrar that
+	// rates highest as its home, to spread the elements over the registrars
+	// (draft-dreibholz-rserpool-enrp-takeover). Suggestions of others are followed
+	// in any case.
+	SuggestTakeovers bool
+
 	// Access says who may register, deregister, resolve, report, join as a peer and
 	// take over. Without it everybody may.
 	Access AccessList

@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"github.com/rserpool/rserpool/enrp"
-	"github.com/rserpool/rserpool/handlespace"
 )
 
 // drain is the end of a registrar that is shut down in order.
@@ -13,8 +12,8 @@ type drain struct{ done bool }
 // Drain hands the owned elements over to the peers, before the registrar is
 // stopped. Each element is suggested to one of them, by turns, with the T flag of
 // draft-dreibholz-rserpool-enrp-takeover; a peer that takes it announces itself as
-// its home. EventDrained follows when no element is left, or nobody has taken the
-// rest within MAX-TIME-NO-RESPONSE: those are found by the usual takeover.
+// its home. EventDrained follows when no element is left, or none of the rest has been
+// taken for MAX-TIME-NO-RESPONSE: those are found by the usual takeover.
 // Registrations are refused from now on.
 func (r *Registrar) Drain(now time.Time) {
 	if r.phase == phaseDraining {
@@ -38,9 +37,14 @@ func (r *Registrar) Drain(now time.Time) {
 	r.checkDrained(now)
 }
 
-func (r *Registrar) checkDrained(time.Time) {
-	if r.phase == phaseDraining && r.space.OwnedLen(r.id) == 0 {
+// checkDrained is called when an element has gone.
+func (r *Registrar) checkDrained(now time.Time) {
+	switch {
+	case r.phase != phaseDraining || r.drain.done:
+	case r.space.OwnedLen(r.id) == 0:
 		r.drained()
+	default:
+		r.timers.set(timerKey{kind: timerDrain}, now.Add(r.profile.MaxTimeNoResponse))
 	}
 }
 
@@ -51,19 +55,4 @@ func (r *Registrar) drained() {
 	r.drain.done = true
 	r.timers.stop(timerKey{kind: timerDrain})
 	r.event(Event{Kind: EventDrained, Count: r.space.OwnedLen(r.id)})
-}
-
-// takeSuggested makes this registrar the home of an element whose home suggests
-// it.
-func (r *Registrar) takeSuggested(now time.Time, k handlespace.Key) {
-	if r.phase != phaseReady {
-		return
-	}
-	ch, ok := r.space.SetOwner(k.Handle, k.ID, r.id)
-	if !ok {
-		return
-	}
-	r.announce(enrp.AddPE, ch.New)
-	r.adopt(now, r.entryOf(k), ch.New)
-	r.event(Event{Kind: EventMoved, Handle: k.Handle, PE: k.ID, Registrar: r.id})
 }

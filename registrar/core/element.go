@@ -30,6 +30,8 @@ type entry struct {
 	condemned bool // reported by too many: goes after the keep-alive under way
 	takenFrom rserpool.RegistrarID
 	contender rserpool.RegistrarID // see keeps
+	suggested rserpool.RegistrarID // whom it was suggested to since it registered
+	unmoved   bool                 // somebody it was suggested to gave it back
 	queued    bool                 // waits for its turn to be dialed
 	tried     bool                 // an association was looked for since it lost the last
 	borrowed  bool                 // conn was there before and may be of an earlier life of the host
@@ -197,7 +199,7 @@ func (r *Registrar) linkTimeout(now time.Time, k handlespace.Key) {
 	e := r.entries[k]
 	switch {
 	case e == nil || e.conn != 0:
-	case e.tried:
+	case e.tried && (e.owned || e.verifying):
 		r.remove(now, e, "unreachable")
 	case e.owned: // its turn to be dialed has not come
 		r.timers.set(elementTimer(timerLink, k), now.Add(r.profile.LinkGrace))

@@ -51,6 +51,7 @@ func (r *Registrar) register(now time.Time, c *conn, m *asap.Registration) {
 	r.setLife(now, ch.New)
 	r.announce(enrp.AddPE, ch.New)
 	r.send(c, &asap.RegistrationResponse{Handle: m.Handle, PEID: k.ID, Causes: warnings})
+	r.suggestHome(e, ch.New)
 	r.countRegistration(ch)
 	if ch.Kind != handlespace.Refreshed {
 		r.poolChanged(now, k.Handle)

@@ -118,7 +118,7 @@ func (r *Registrar) monitorHome(now time.Time, home rserpool.RegistrarID) {
 func (r *Registrar) keeps(now time.Time, p *peer, el handlespace.Element, fresh bool) bool {
 	e := r.entries[el.Key()]
 	switch {
-	case r.phase == phaseDraining, e == nil:
+	case r.phase == phaseDraining, e == nil, e.suggested == p.id:
 		return false
 	case !e.live():
 		return !fresh && e.assert && r.id > p.id
@@ -154,20 +154,22 @@ func (r *Registrar) reclaim(now time.Time, el handlespace.Element) bool {
 	r.stats.Conflicts++
 	r.own(e, r.sourceOf(r.links.byID[e.conn]))
 	e.assert = true
+	e.unmoved = e.unmoved || e.suggested != 0
+	e.suggested = 0
 	r.setLife(now, ch.New)
 	r.announce(enrp.AddPE, ch.New)
 	r.sendKeepAlive(now, e)
 	return true
 }
 
-// takeBack makes this registrar the home of an element again that has just taken it
-// as such, although another registrar had been given way to.
+// takeBack makes this registrar the home of an element that has just taken it as such,
+// although another registrar is: one that had been given way to, or has suggested it.
 func (r *Registrar) takeBack(now time.Time, e *entry) {
 	ch, ok := r.space.SetOwner(e.key.Handle, e.key.ID, r.id)
 	if !ok {
 		return
 	}
-	r.stats.Conflicts++
+	r.event(Event{Kind: EventMoved, Handle: e.key.Handle, PE: e.key.ID, Registrar: r.id})
 	r.own(e, r.sourceOf(r.links.byID[e.conn]))
 	r.setLife(now, ch.New)
 	r.announce(enrp.AddPE, ch.New)

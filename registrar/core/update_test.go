@@ -263,24 +263,6 @@ func TestLifeAtAnotherRegistrar(t *testing.T) {
 	})
 }
 
-// draft-dreibholz-rserpool-enrp-takeover: the T flag.
-func TestSuggestedElementIsTaken(t *testing.T) {
-	g := newRig(t, core.Config{})
-	c, third := g.peer(0x900, "10.0.0.9"), g.peer(0x901, "10.0.0.8")
-	m := add(owned(0x900, 1, "10.0.1.1"))
-	m.TakeoverSuggested = true
-	g.say(c, m)
-	require.Equal(t, ownID, g.home(1))
-	for _, p := range []core.ConnID{c, third} {
-		require.Equal(t, ownID, one[*enrp.HandleUpdate](g, p).Element.Home)
-	}
-	e := g.connect()
-	require.True(t, one[*keepAlive](g, e).Home)
-	g.say(e, ack(1))
-	g.tick(core.ProfileDefault.KeepAlive / 4)
-	require.Equal(t, ownID, g.home(1))
-}
-
 func TestDrainHandsOver(t *testing.T) {
 	g := newRig(t, core.Config{})
 	a, b := g.peer(0x900, "10.0.0.9"), g.peer(0x901, "10.0.0.8")
