@@ -73,6 +73,26 @@ func TestPeerFreezes(t *testing.T) {
 	})
 }
 
+// usrsctp's process dies in mid-transfer and takes the stack along: its host answers
+// with ICMP port unreachable, and we need not wait for timers (RFC 6951 §5.5).
+func TestUserlandPeerIsKilled(t *testing.T) {
+	eachRole(t, func(t *testing.T, role string) {
+		u, n := newUsrsctp(t), newNode(t)
+		ctx := within(t, time.Minute)
+		x := sized(1_000_000)
+		a, p := x.meet(ctx, t, role, n.stack(t, n.addr()), nil, u, []string{n.addr()}, []string{u.addr()})
+		e := x.begin(ctx, a)
+		e.reaches(t, 1000, 20*time.Second)
+		killed := time.Now()
+		p.(*process).kill(t)
+		err := <-e.done
+		t.Logf("after %.2f s: %v; %+v", time.Since(killed).Seconds(), err, a.Stats())
+		require.ErrorIs(t, err, sctp.ErrRefused)
+		require.Positive(t, a.Stats().ICMPIn)
+		require.Less(t, time.Since(killed), 10*time.Second) // with RTO.Min of 1 s
+	})
+}
+
 // All cables are pulled. With data under way and without it both ends notice, we
 // by heartbeats in the latter case (RFC 9260 §8.3).
 func TestAllLinksPulled(t *testing.T) {

@@ -26,7 +26,7 @@ func TestLargeMessages(t *testing.T) {
 
 func TestLargeMessagesWithUsrsctp(t *testing.T) {
 	eachRole(t, func(t *testing.T, role string) {
-		n, u := newNode(t), usrsctp{newNode(t)}
+		n, u := newNode(t), newUsrsctp(t)
 		x := large(1 << 20)
 		x.rcvbuf = 0 // its own
 		x.play(within(t, 2*time.Minute), t, role, n.stack(t, n.addr()), nil, u, []string{n.addr()}, []string{u.addr()})

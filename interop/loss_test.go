@@ -24,7 +24,7 @@ func TestLossAndReorderingOnOnePath(t *testing.T) {
 
 func TestLossAndReorderingOnOnePathToUsrsctp(t *testing.T) {
 	eachRole(t, func(t *testing.T, role string) {
-		underLoss(t, role, newNode(t), usrsctp{newNode(t)})
+		underLoss(t, role, newNode(t), newUsrsctp(t))
 	})
 }
 

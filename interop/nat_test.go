@@ -22,6 +22,7 @@ type natBox struct {
 	mu     sync.Mutex
 	client netip.AddrPort
 	out    *net.UDPConn
+	old    []*net.UDPConn // still open, so that what comes there gets no ICMP answer
 }
 
 // newNAT starts a box at host h, which clients take for the server.
@@ -35,7 +36,9 @@ func newNAT(t testing.TB, h host, server string) *natBox {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		_ = b.in.Close()
-		_ = b.out.Close()
+		for _, c := range append(b.old, b.out) {
+			_ = c.Close()
+		}
 	})
 	go b.forward()
 	return b
@@ -47,12 +50,11 @@ func (b *natBox) rebind(t testing.TB, h host) {
 	out, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.ParseIP(h.addr())})
 	require.NoError(t, err)
 	b.mu.Lock()
-	old := b.out
+	if b.out != nil {
+		b.old = append(b.old, b.out)
+	}
 	b.out = out
 	b.mu.Unlock()
-	if old != nil {
-		_ = old.Close()
-	}
 	go b.back(out)
 }
 
@@ -77,13 +79,11 @@ func (b *natBox) back(out *net.UDPConn) {
 		if err != nil {
 			return
 		}
-		if from != b.server {
-			continue
-		}
 		b.mu.Lock()
-		to := b.client
+		if from == b.server && out == b.out {
+			_, _ = b.in.WriteToUDPAddrPort(buf[:n], b.client)
+		}
 		b.mu.Unlock()
-		_, _ = b.in.WriteToUDPAddrPort(buf[:n], to)
 	}
 }
 

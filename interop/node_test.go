@@ -28,11 +28,11 @@ type node struct {
 	n    int
 }
 
-// oursFrom and oursTo bound the numbers of the nodes; checkcap.sh judges what comes
-// from them.
+// Numbers of the nodes for stacks of ours, which checkcap.sh judges by their
+// addresses, and of those for usrsctp.
 const (
-	oursFrom = 61
-	oursTo   = 79
+	oursFrom, oursTo       = 61, 79
+	usrsctpFrom, usrsctpTo = 43, 59
 )
 
 var nodes = struct {
@@ -40,19 +40,30 @@ var nodes = struct {
 	used [oursTo + 1]bool
 }{}
 
-// newNode reserves a node until the test ends.
+// newNode reserves a node for a stack of ours until the test ends.
 func newNode(t testing.TB) node {
+	t.Helper()
+	ours(t)
+	return reserve(t, oursFrom, oursTo)
+}
+
+// newUsrsctp reserves a node for usrsctp.
+func newUsrsctp(t testing.TB) usrsctp {
+	t.Helper()
+	return usrsctp{reserve(t, usrsctpFrom, usrsctpTo)}
+}
+
+func reserve(t testing.TB, from, to int) node {
 	t.Helper()
 	nodes.Lock()
 	defer nodes.Unlock()
-	for n := oursFrom; n <= oursTo; n++ {
+	for n := from; n <= to; n++ {
 		if nodes.used[n] {
 			continue
 		}
 		nd := node{"o" + strconv.Itoa(n), n}
 		rig(t, "node", nd.name, strconv.Itoa(n)) // a second time it does nothing
 		nodes.used[n] = true
-		ours(t)
 		t.Cleanup(func() {
 			nodes.Lock()
 			defer nodes.Unlock()

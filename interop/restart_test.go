@@ -5,6 +5,7 @@ package interop
 import (
 	"context"
 	"strconv"
+	"syscall"
 	"testing"
 	"time"
 
@@ -25,7 +26,12 @@ func TestPeerRestarts(t *testing.T) {
 	})
 	t.Run("usrsctp", func(t *testing.T) {
 		t.Parallel()
-		peerRestarts(t, usrsctp{newNode(t)}, func(p program) { p.(*process).kill(t) })
+		peerRestarts(t, newUsrsctp(t), func(p program) {
+			// Still first: a SACK to its closed UDP port would be answered by ICMP.
+			p.(*process).signal(syscall.SIGSTOP)
+			time.Sleep(time.Second)
+			p.(*process).kill(t)
+		})
 	})
 }
 
@@ -63,7 +69,7 @@ func peerRestarts(t *testing.T, them opponent, restart func(program)) {
 // Who asks for notifications keeps the association, and is told.
 func TestPeerRestartsAndTheAssociationGoesOn(t *testing.T) {
 	t.Parallel()
-	n, u, port := newNode(t), usrsctp{newNode(t)}, newPort()
+	n, u, port := newNode(t), newUsrsctp(t), newPort()
 	ctx := within(t, time.Minute)
 	l, err := n.stack(t, n.addr()).Listen(&sctp.Addr{Port: uint16(port)}, &sctp.Config{Events: sctp.EventAssoc})
 	require.NoError(t, err)

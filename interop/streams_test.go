@@ -16,7 +16,7 @@ func TestManyStreams(t *testing.T) {
 
 func TestManyStreamsWithUsrsctp(t *testing.T) {
 	eachRole(t, func(t *testing.T, role string) {
-		manyStreams(t, role, usrsctp{newNode(t)})
+		manyStreams(t, role, newUsrsctp(t))
 	})
 }
 

@@ -22,7 +22,7 @@ func TestZeroWindowAtBothEnds(t *testing.T) {
 
 func TestZeroWindowAtBothEndsWithUsrsctp(t *testing.T) {
 	eachRole(t, func(t *testing.T, role string) {
-		zeroWindow(t, role, usrsctp{newNode(t)})
+		zeroWindow(t, role, newUsrsctp(t))
 	})
 }
 
