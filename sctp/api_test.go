@@ -18,6 +18,7 @@ import (
 
 	"github.com/rserpool/rserpool/internal/simnet"
 	"github.com/rserpool/rserpool/sctp"
+	"github.com/rserpool/rserpool/sctp/wire"
 )
 
 func TestDialAcceptEcho(t *testing.T) {
@@ -553,16 +554,53 @@ func TestMaxAssociations(t *testing.T) {
 		})
 		a, _ := w.pair()
 		w.pair()
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-		defer cancel()
-		third := result(func() error { _, err := w.client.Dial(ctx, w.addr(), nil); return err })
-		time.Sleep(time.Second)
-		_, err := w.client.Dial(ctx, w.addr(), nil)
-		require.ErrorIs(t, err, sctp.ErrTooManyAssociations)
+		_, err := w.client.Dial(t.Context(), w.addr(), nil)
+		var abort *sctp.AbortError
+		require.ErrorAs(t, err, &abort, "the peer is told at once (RFC 9260 §5.1)")
+		require.Equal(t, wire.CauseOutOfResource, abort.Causes[0].Code)
 		require.Equal(t, 2, w.server.Stats().Associations)
 		require.NotZero(t, w.server.Stats().Refused)
+		other := w.stack(sctp.StackConfig{}, netip.MustParseAddr("192.0.2.77"))
+		l, err := other.Listen(&sctp.Addr{Port: testPort}, nil)
+		require.NoError(t, err)
+		_, err = w.client.Dial(t.Context(), l.Addr().(*sctp.Addr), nil)
+		require.NoError(t, err)
+		_, err = w.client.Dial(t.Context(), w.addr(), nil)
+		require.ErrorIs(t, err, sctp.ErrTooManyAssociations, "the same at this end")
 		require.NoError(t, a.Close())
-		require.NoError(t, <-third, "the repeated COOKIE ECHO finds room")
+		w.pair()
+	})
+}
+
+// The last place may go between INIT ACK and COOKIE ECHO.
+func TestMaxAssociationsAreReachedDuringAHandshake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, worldOption{serverStack: sctp.StackConfig{MaxAssociations: 1}})
+		other := w.stack(sctp.StackConfig{}, netip.MustParseAddr("192.0.2.77"))
+		dial := func(s *sctp.Stack) <-chan error {
+			return result(func() error { _, err := s.Dial(t.Context(), w.addr(), nil); return err })
+		}
+		one, two := dial(w.client), dial(other)
+		errs := []error{<-one, <-two}
+		var abort *sctp.AbortError
+		require.ErrorAs(t, errors.Join(errs...), &abort)
+		require.Equal(t, wire.CauseOutOfResource, abort.Causes[0].Code)
+		require.True(t, errs[0] == nil || errs[1] == nil)
+	})
+}
+
+// While the backlog is full the COOKIE ECHO is repeated until there is room.
+func TestBacklogFullIsNoRefusal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, worldOption{serverConfig: &sctp.Config{Backlog: 1}})
+		_, err := w.client.Dial(t.Context(), w.addr(), nil)
+		require.NoError(t, err)
+		second := result(func() error { _, err := w.client.Dial(t.Context(), w.addr(), nil); return err })
+		time.Sleep(5 * time.Second)
+		require.NotZero(t, w.server.Stats().Refused)
+		_, err = w.listener.AcceptSCTP(t.Context())
+		require.NoError(t, err)
+		require.NoError(t, <-second)
 	})
 }
 

@@ -73,6 +73,7 @@ type Association struct {
 
 	tag    wire.VTag // as the demux knows it; guarded by demux.mu for writing
 	tuples []tuple   // likewise
+	claims []tuple   // likewise: all addresses of the peer, verified or not
 	rekey  bool      // the demux must be told about changes
 	via    *link     // where the latest packet came in
 	waits  uint64    // calls that had to wait so far

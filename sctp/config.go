@@ -115,7 +115,7 @@ type Config struct {
 	Linger time.Duration
 
 	// Backlog is how many associations may wait for Accept. While it is full
-	// handshakes stay incomplete and the peers try again. Zero: 128.
+	// handshakes stay incomplete, without a word, and the peers try again. Zero: 128.
 	Backlog int
 
 	// Events subscribes to notifications, see Association.NextEvent. Zero: none.
@@ -243,8 +243,8 @@ type StackConfig struct {
 	Carriers []carrier.Carrier
 
 	// MaxAssociations bounds the associations of the stack, those in the backlogs
-	// included. Further ones cannot be dialed, and peers get no answer. Zero:
-	// 65,536.
+	// included. Further ones cannot be dialed, and peers are refused with the cause
+	// Out of Resource. Zero: 65,536.
 	MaxAssociations int
 	// MaxInitRate bounds the answers to INIT chunks per second, over all
 	// listeners. Zero: no limit. Answering costs no memory (RFC 9260 §5.1.3).

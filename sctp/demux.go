@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/rserpool/rserpool/sctp/core"
 	"github.com/rserpool/rserpool/sctp/wire"
 )
 
@@ -28,6 +29,7 @@ type demux struct {
 	closed    bool
 	byTag     map[wire.VTag]*Association
 	byTuple   map[tuple]*Association
+	claims    map[tuple]*Association // addresses that a peer says it has and that are not verified
 	listeners map[uint16]*Listener
 	ports     map[uint16]int // local SCTP ports of associations and their number
 	pending   int            // associations that have no tag yet
@@ -43,6 +45,7 @@ func (d *demux) init(max int) {
 	d.max = max
 	d.byTag = make(map[wire.VTag]*Association)
 	d.byTuple = make(map[tuple]*Association)
+	d.claims = make(map[tuple]*Association)
 	d.listeners = make(map[uint16]*Listener)
 	d.ports = make(map[uint16]int)
 }
@@ -61,6 +64,32 @@ func (d *demux) lookup(h *wire.Header, remote netip.AddrPort) *Association {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	return d.find(h, remote)
+}
+
+// claimed returns the association whose peer says that it has the address remote. What
+// it says is worth no more than to find whose HEARTBEAT an answer with the T bit is
+// about: who owns the address can open an association all the same (RFC 5062 §2).
+func (d *demux) claimed(h *wire.Header, remote netip.AddrPort) *Association {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return d.claims[tuple{remote, h.SrcPort, h.DstPort}]
+}
+
+// listing returns the association of one of the addresses that an INIT lists (RFC 9260
+// §5.1.2 D).
+func (d *demux) listing(in core.Inbound, pkt wire.Packet) *Association {
+	listed := core.ListedAddrs(in, pkt)
+	if len(listed) == 0 {
+		return nil
+	}
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	for _, l := range listed {
+		if a := d.byTuple[tuple{l, pkt.SrcPort, pkt.DstPort}]; a != nil {
+			return a
+		}
+	}
+	return nil
 }
 
 // listener returns who listens on an SCTP port and the local address, if known.
@@ -96,7 +125,7 @@ func (d *demux) reserve(a *Association, peers []netip.AddrPort) error {
 	}
 	d.pending++
 	d.ports[a.ourPort]++
-	d.addTuples(a, peers)
+	d.addTuples(a, peers, peers)
 	return nil
 }
 
@@ -117,23 +146,24 @@ func (d *demux) activate(a *Association, tag wire.VTag) (bool, error) {
 
 // enter adds an association that came in through a listener. It can fail: the
 // tag was chosen when the INIT ACK was sent, without keeping state.
-func (d *demux) enter(a *Association, tag wire.VTag, peers []netip.AddrPort) bool {
+func (d *demux) enter(a *Association, tag wire.VTag, peers, claims []netip.AddrPort) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	// The first path decides whether this peer is known. Its other addresses are
-	// only claims: addTuples gives them to nobody else.
+	// only claims.
 	if d.closed || len(d.byTag)+d.pending >= d.max || d.byTag[tag] != nil || !d.tuplesFree(peers[:1], a.peerPort, a.ourPort) {
 		return false
 	}
 	d.byTag[tag], a.tag = a, tag
 	d.ports[a.ourPort]++
-	d.addTuples(a, peers)
+	d.addTuples(a, peers, claims)
 	return true
 }
 
 // rekey follows a restart, which changes our tag, and a change of the peer's
-// addresses or UDP ports. The caller holds a.mu.
-func (d *demux) rekey(a *Association, tag wire.VTag, peers []netip.AddrPort) {
+// addresses or UDP ports; peers is the verified ones, claims all. The caller holds
+// a.mu.
+func (d *demux) rekey(a *Association, tag wire.VTag, peers, claims []netip.AddrPort) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if tag != a.tag && d.byTag[tag] == nil {
@@ -141,7 +171,7 @@ func (d *demux) rekey(a *Association, tag wire.VTag, peers []netip.AddrPort) {
 		d.byTag[tag], a.tag = a, tag
 	}
 	d.removeTuples(a)
-	d.addTuples(a, peers)
+	d.addTuples(a, peers, claims)
 }
 
 // remove takes an association out of all tables.
@@ -159,14 +189,21 @@ func (d *demux) remove(a *Association) {
 	}
 }
 
-// addTuples enters the tuples that nobody else has: an association cannot claim
-// the addresses of another one (RFC 5062 §2, address camping).
-func (d *demux) addTuples(a *Association, peers []netip.AddrPort) {
+// addTuples enters the tuples that nobody else has: an association cannot take the
+// addresses of another one (RFC 5062 §2, address camping).
+func (d *demux) addTuples(a *Association, peers, claims []netip.AddrPort) {
 	for _, p := range peers {
 		t := tuple{p, a.peerPort, a.ourPort}
 		if d.byTuple[t] == nil {
 			d.byTuple[t] = a
 			a.tuples = append(a.tuples, t)
+		}
+	}
+	for _, p := range claims {
+		t := tuple{p, a.peerPort, a.ourPort}
+		a.claims = append(a.claims, t)
+		if d.claims[t] == nil && d.byTuple[t] == nil {
+			d.claims[t] = a
 		}
 	}
 }
@@ -175,7 +212,12 @@ func (d *demux) removeTuples(a *Association) {
 	for _, t := range a.tuples {
 		delete(d.byTuple, t)
 	}
-	a.tuples = a.tuples[:0]
+	for _, t := range a.claims {
+		if d.claims[t] == a {
+			delete(d.claims, t)
+		}
+	}
+	a.tuples, a.claims = a.tuples[:0], a.claims[:0]
 }
 
 func (d *demux) tuplesFree(peers []netip.AddrPort, peerPort, ourPort uint16) bool {

@@ -23,7 +23,7 @@ func newDemux() *demux {
 func known(t *testing.T, d *demux, tag wire.VTag, peers ...netip.AddrPort) *Association {
 	t.Helper()
 	a := &Association{ourPort: 1, peerPort: 2}
-	require.True(t, d.enter(a, tag, peers))
+	require.True(t, d.enter(a, tag, peers, peers))
 	return a
 }
 
@@ -53,7 +53,8 @@ func TestX1AddressesCannotBeTaken(t *testing.T) {
 	b := known(t, d, 200, ap("192.0.2.66:9899"), victim)
 	h := &wire.Header{SrcPort: 2, DstPort: 1}
 	require.Same(t, a, d.lookup(h, victim))
-	d.rekey(b, 201, []netip.AddrPort{victim, ap("192.0.2.66:9899")})
+	both := []netip.AddrPort{victim, ap("192.0.2.66:9899")}
+	d.rekey(b, 201, both, both)
 	require.Same(t, a, d.lookup(h, victim))
 	d.remove(b)
 	require.Same(t, a, d.lookup(h, victim))
@@ -68,7 +69,7 @@ func TestDemuxEnterRefuses(t *testing.T) {
 	d := newDemux()
 	known(t, d, 100, ap("192.0.2.1:9899"))
 	try := func(tag wire.VTag, peer string) bool {
-		return d.enter(&Association{ourPort: 1, peerPort: 2}, tag, []netip.AddrPort{ap(peer)})
+		return d.enter(&Association{ourPort: 1, peerPort: 2}, tag, []netip.AddrPort{ap(peer)}, nil)
 	}
 	require.False(t, try(100, "192.0.2.2:9899"), "the tag is taken")
 	require.False(t, try(101, "192.0.2.1:9899"), "the peer is known")
@@ -86,7 +87,7 @@ func TestDemuxRekey(t *testing.T) {
 	d := newDemux()
 	old, now := ap("192.0.2.1:9899"), ap("192.0.2.1:4444")
 	a := known(t, d, 100, old)
-	d.rekey(a, 101, []netip.AddrPort{now})
+	d.rekey(a, 101, []netip.AddrPort{now}, []netip.AddrPort{now})
 	h := func(tag wire.VTag) *wire.Header { return &wire.Header{SrcPort: 2, DstPort: 1, VTag: tag} }
 	require.Nil(t, d.lookup(h(100), old))
 	require.Same(t, a, d.lookup(h(101), old))

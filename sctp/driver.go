@@ -55,7 +55,7 @@ func (a *Association) turn(now time.Time) {
 	}
 	if a.rekey || a.core.LocalTag() != a.tag {
 		a.rekey = false
-		a.stack.demux.rekey(a, a.core.LocalTag(), a.core.PeerAddrs())
+		a.stack.demux.rekey(a, a.core.LocalTag(), a.core.ConfirmedAddrs(), a.core.PeerAddrs())
 	}
 	a.arm(now)
 }
@@ -403,5 +403,5 @@ func (a *Association) handlePacket(now time.Time, p *inPacket) {
 
 // knows says whether the demux has a path to remote for a.
 func (a *Association) knows(remote netip.AddrPort) bool {
-	return slices.ContainsFunc(a.tuples, func(t tuple) bool { return t.remote == remote })
+	return slices.ContainsFunc(a.claims, func(t tuple) bool { return t.remote == remote })
 }

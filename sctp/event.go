@@ -187,6 +187,7 @@ func (a *Association) handleEvent(ev *core.Event) {
 	case core.EventRestart:
 		a.onRestart()
 	case core.EventPathState:
+		a.rekey = a.rekey || ev.PathState == PathActive // it may have been verified
 		a.notify(PathChange{Path: ev.Path, State: ev.PathState, Primary: ev.Primary})
 	case core.EventRemoteError:
 		a.notify(RemoteError{Causes: causes(ev.Causes)})

@@ -69,5 +69,8 @@ func (d *demux) quoted(remote netip.AddrPort, packet []byte) *Association {
 	t := tuple{remote: remote, ourPort: binary.BigEndian.Uint16(packet), remotePort: binary.BigEndian.Uint16(packet[2:])}
 	d.mu.RLock()
 	defer d.mu.RUnlock()
-	return d.byTuple[t]
+	if a := d.byTuple[t]; a != nil {
+		return a
+	}
+	return d.claims[t] // of a probe of an address that is not the peer's
 }

@@ -207,7 +207,7 @@ func (l *Listener) enter(now time.Time, c *core.Association, before Stats) {
 	a.core, a.listener, a.established = c, l, true
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if !s.demux.enter(a, c.LocalTag(), c.PeerAddrs()) {
+	if !s.demux.enter(a, c.LocalTag(), c.ConfirmedAddrs(), c.PeerAddrs()) {
 		// Another association has the tag or the peer, or the stack is full or
 		// closed. Without a COOKIE ACK the peer tries again.
 		s.count.refused.Add(1)

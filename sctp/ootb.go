@@ -77,9 +77,41 @@ func (r *reader) stray(now time.Time, i int) {
 	case wire.TypeCookieEcho:
 		r.cookie(now, p, l)
 	case wire.TypeInit:
+		if a := s.demux.listing(p.in, p.pkt); a != nil {
+			r.input(now, run{a, i, i})
+			return
+		}
+		if l != nil && s.demux.full() {
+			r.refuse(now, p)
+			return
+		}
 		r.answer(now, p, l, &s.keeper.inits)
 	default:
+		if a := s.demux.claimed(&p.pkt.Header, p.in.Remote); a != nil {
+			r.input(now, run{a, i, i})
+			return
+		}
 		r.answer(now, p, l, &s.keeper.replies)
+	}
+}
+
+// refuse says that there is no room for another association (RFC 9260 §5.1). For a
+// COOKIE ECHO the peer has shown that it is where it says; the answer to an INIT is
+// smaller than the INIT ACK would be. Nothing is said while the stack closes, and
+// nothing if only the backlog is full, which passes: the peer tries again.
+func (r *reader) refuse(now time.Time, p *inPacket) {
+	s := r.stack
+	s.count.refused.Add(1)
+	if s.demux.isClosed() {
+		return
+	}
+	k := &s.keeper
+	k.mu.Lock()
+	t := k.responder.Refuse(now, p.in, p.pkt, r.reply[:0])
+	pass := t.Data != nil && k.replies.take(now)
+	k.mu.Unlock()
+	if pass {
+		r.send(&t)
 	}
 }
 
@@ -102,15 +134,19 @@ func (r *reader) answer(now time.Time, p *inPacket, l *Listener, limit *bucket) 
 	r.send(&t)
 }
 
-// cookie lets an association in whose COOKIE ECHO is valid, if there is room for
-// it. Otherwise nothing is said: the peer repeats its COOKIE ECHO.
+// cookie lets an association in whose COOKIE ECHO is valid, if there is room for it.
+// While the backlog is full nothing is said: the peer repeats its COOKIE ECHO.
 func (r *reader) cookie(now time.Time, p *inPacket, l *Listener) {
 	s := r.stack
 	if l == nil {
 		r.answer(now, p, nil, &s.keeper.replies)
 		return
 	}
-	if s.demux.full() || !l.reserve() {
+	if s.demux.full() {
+		r.refuse(now, p)
+		return
+	}
+	if !l.reserve() {
 		s.count.refused.Add(1)
 		return
 	}

@@ -176,6 +176,15 @@ func (a *Association) PeerAddrs() []netip.AddrPort {
 	return out
 }
 
+// ConfirmedAddrs is PeerAddrs without those that the peer has not been shown to have
+// (RFC 9260 §5.4).
+func (a *Association) ConfirmedAddrs() []netip.AddrPort {
+	return slices.DeleteFunc(a.PeerAddrs(), func(r netip.AddrPort) bool {
+		p := a.paths.Find(r.Addr())
+		return p.State == path.Unconfirmed
+	})
+}
+
 // LocalAddr is the source address last used towards the primary path, zero if the
 // lower layer does not tell.
 func (a *Association) LocalAddr() netip.Addr {

@@ -51,6 +51,19 @@ const maxUnrecognized = 512
 // COOKIE ECHO gives a new association instead, which has processed the rest of the
 // packet and must be drained.
 func (r *Responder) HandlePacket(now time.Time, in Inbound, pkt wire.Packet, l *Listening, buf []byte) (Transmit, *Association) {
+	return r.handle(now, in, pkt, l, nil, buf)
+}
+
+// Refuse is HandlePacket for who listens but has no room for another association: INIT
+// and a COOKIE ECHO with a valid cookie are answered by an ABORT with the cause Out of
+// Resource (RFC 9260 §5.1, §3.3.10.4).
+func (r *Responder) Refuse(now time.Time, in Inbound, pkt wire.Packet, buf []byte) Transmit {
+	t, _ := r.handle(now, in, pkt, nil, wire.AppendCause(nil, wire.CauseOutOfResource), buf)
+	return t
+}
+
+// handle is HandlePacket; without l the refusal goes into the ABORT.
+func (r *Responder) handle(now time.Time, in Inbound, pkt wire.Packet, l *Listening, refusal, buf []byte) (Transmit, *Association) {
 	if !unicast(in.Remote.Addr()) || in.Local.IsMulticast() {
 		return Transmit{}, nil // §8.4 rule 1
 	}
@@ -59,11 +72,11 @@ func (r *Responder) HandlePacket(now time.Time, in Inbound, pkt wire.Packet, l *
 	case hasChunk(pkt, wire.TypeAbort): // rule 2
 		return Transmit{}, nil
 	case first.Type() == wire.TypeInit: // rule 3
-		return r.handleInit(now, in, pkt, l, buf), nil
+		return r.handleInit(now, in, pkt, l, refusal, buf), nil
 	case pkt.VTag == 0: // §8.5.1 A: it may hold nothing but an INIT
 		return Transmit{}, nil
 	case first.Type() == wire.TypeCookieEcho: // rule 4
-		return r.handleCookieEcho(now, in, pkt, l, buf)
+		return r.handleCookieEcho(now, in, pkt, l, refusal, buf)
 	case hasChunk(pkt, wire.TypeInit): // bundled: §6.10
 		return Transmit{}, nil
 	case hasChunk(pkt, wire.TypeShutdownAck): // rule 5
@@ -165,7 +178,7 @@ const initFields = 16
 
 // handleInit answers an INIT with an INIT ACK that carries all state in its
 // cookie (RFC 9260 §5.1 B).
-func (r *Responder) handleInit(now time.Time, in Inbound, pkt wire.Packet, l *Listening, buf []byte) Transmit {
+func (r *Responder) handleInit(now time.Time, in Inbound, pkt wire.Packet, l *Listening, refusal, buf []byte) Transmit {
 	var i wire.Init
 	if pkt.VTag != 0 || pkt.First().Len() != chunksLen(pkt) {
 		return Transmit{} // §8.5.1 A; §6.10: INIT is never bundled
@@ -179,7 +192,7 @@ func (r *Responder) handleInit(now time.Time, in Inbound, pkt wire.Packet, l *Li
 	case v.abort:
 		return abortAnswer(in, pkt, i.InitiateTag, buf, v.code, v.info)
 	case l == nil: // §5.1: nobody listens
-		c := wire.Abort{}
+		c := wire.Abort{Causes: refusal}
 		return answer(in, pkt, i.InitiateTag, buf, c.AppendTo)
 	}
 	own := wire.Init{
@@ -252,7 +265,7 @@ func unrecognized(i *wire.Init) [][]byte {
 
 // handleCookieEcho makes an association of a cookie that was sealed here (RFC 9260
 // §5.1.5).
-func (r *Responder) handleCookieEcho(now time.Time, in Inbound, pkt wire.Packet, l *Listening, buf []byte) (Transmit, *Association) {
+func (r *Responder) handleCookieEcho(now time.Time, in Inbound, pkt wire.Packet, l *Listening, refusal, buf []byte) (Transmit, *Association) {
 	var e wire.CookieEcho
 	if e.Decode(pkt.First()) != nil {
 		return Transmit{}, nil
@@ -266,7 +279,7 @@ func (r *Responder) handleCookieEcho(now time.Time, in Inbound, pkt wire.Packet,
 		return staleAnswer(in, pkt, c.peerTag, late, buf), nil
 	}
 	if l == nil { // the listener is gone since the INIT: §5.1
-		abort := wire.Abort{}
+		abort := wire.Abort{Causes: refusal}
 		return answer(in, pkt, c.peerTag, buf, abort.AppendTo), nil
 	}
 	a := newAssociation(l.Config.normalized(), r, identity{localPort: c.localPort, peerPort: c.peerPort})

@@ -28,11 +28,14 @@ func (a *Association) handleInit(now time.Time, in Inbound, pkt wire.Packet) {
 		return
 	}
 	p := a.paths.Find(in.Remote.Addr())
+	if a.state == CookieWait && (p == nil || p.State != path.Active) {
+		p, in = a.namedBy(&i, in)
+	}
 	switch {
 	case a.state == ShutdownAckSent: // §9.2: the SHUTDOWN COMPLETE may be lost
 		a.repeatShutdownAck(a.paths.Current())
 		return
-	case a.state == CookieWait && (p == nil || p.State != path.Active):
+	case p == nil && a.state == CookieWait:
 		a.drop("INIT from an address that was not called") // §5.2.1 rule 1
 		return
 	case p != nil && p.Remote.Port() != in.Remote.Port():
@@ -69,6 +72,20 @@ func (a *Association) handleInit(now time.Time, in Inbound, pkt wire.Packet) {
 		k.tieLocal, k.tiePeer = a.id.tieLocal, a.id.tiePeer
 	}
 	a.replyPacket(a.resp.initAck(in, pkt, &i, &own, &k, nil))
+}
+
+// namedBy finds where the INIT ACK goes if an INIT comes, while the first one of this
+// end has no answer, from an address that the user did not name: to an address that the
+// user named and the INIT lists (§5.2.1 rules 1, 2). The result is in as if it had come
+// from there; its source joins the list. No path: there is none.
+func (a *Association) namedBy(i *wire.Init, in Inbound) (*path.Path, Inbound) {
+	for _, listed := range peerAddrs(in.Remote, i.Addrs)[1:] {
+		if p := a.paths.Find(listed.Addr()); p != nil && p.State == path.Active {
+			i.Addrs = append(i.Addrs, in.Remote.Addr())
+			return p, Inbound{Local: p.Local, Remote: p.Remote, ECN: in.ECN}
+		}
+	}
+	return nil, in
 }
 
 // ports is the current and the new UDP port of a peer, as an error cause tells.

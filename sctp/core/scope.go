@@ -167,6 +167,18 @@ func digest(addrs []netip.Addr) uint32 {
 	return h.Sum32()
 }
 
+// ListedAddrs is the transport addresses that a packet with an INIT from a stranger
+// claims besides its source, as far as they are believed. One of them may belong to an
+// association that exists, which then has to answer (RFC 9260 §5.1.2 D).
+func ListedAddrs(in Inbound, pkt wire.Packet) []netip.AddrPort {
+	var i wire.Init
+	c := pkt.First()
+	if c.Type() != wire.TypeInit || c.Len() <= wire.ChunkHeaderLen+initFields || pkt.VTag != 0 || i.Decode(c) != nil {
+		return nil
+	}
+	return peerAddrs(in.Remote, i.Addrs)[1:]
+}
+
 // onLinkOf gives a link-local IPv6 address the zone of source.
 func onLinkOf(a, source netip.Addr) netip.Addr {
 	if a.Is6() && a.IsLinkLocalUnicast() {

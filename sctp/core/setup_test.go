@@ -210,25 +210,57 @@ func TestC12NewAddressesAreRefusedInEveryState(t *testing.T) { // RFC 9260 §5.2
 }
 
 // An INIT ACK goes only to addresses that the user named, as long as nothing else is
-// known of the peer (RFC 9260 §5.2.1 rule 1).
+// known of the peer, and that the INIT lists (RFC 9260 §5.2.1 rules 1, 2).
 func TestInitFromAnAddressThatWasNotNamed(t *testing.T) {
-	_, a, b := two(t, 6, nil)
+	w, a, b := two(t, 6, nil)
+	w.net.SetFilter(func(time.Time, simnet.Packet) bool { return false })
 	as := a.dial(b)
 	third := netip.MustParseAddrPort("10.0.0.3:9899")
-	i := &wire.Init{InitiateTag: 4242, ARwnd: 65536, OutStreams: 2, InStreams: 2, InitialTSN: 1000, Addrs: []netip.Addr{addrB.Addr()}}
-	before := a.sent
-	a.receive(third, packetTo(5001, 5000, 0, i))
-	require.Equal(t, before, a.sent)
+	init := func(listed ...netip.Addr) []byte {
+		return packetTo(5001, 5000, 0, &wire.Init{InitiateTag: 4242, ARwnd: 65536, OutStreams: 2, InStreams: 2, InitialTSN: 1000, Addrs: listed})
+	}
+	var to []netip.AddrPort
+	w.net.Observe(func(e simnet.Event) {
+		if e.Kind == simnet.Sent {
+			to = append(to, e.Packet.To)
+		}
+	})
+	a.receive(third, init())
+	a.receive(third, init(third.Addr(), mustAddr("10.0.0.4")))
 	// Neither to one that only a stale INIT ACK has listed.
 	ack := &wire.Init{Ack: true, InitiateTag: 9, ARwnd: 65536, OutStreams: 1, InStreams: 1, Cookie: []byte("c"), HasCookie: true, Addrs: []netip.Addr{third.Addr()}}
 	a.receive(addrB, packetTo(5001, 5000, as.LocalTag(), ack))
 	a.receive(addrB, packetTo(5001, 5000, as.LocalTag(), &wire.OperationError{Causes: wire.AppendStaleCookie(nil, 1)}))
 	require.Equal(t, core.CookieWait, as.State())
-	before = a.sent
-	a.receive(third, packetTo(5001, 5000, 0, i))
-	require.Equal(t, before, a.sent)
-	a.receive(addrB, packetTo(5001, 5000, 0, i))
-	require.Equal(t, before+1, a.sent)
+	to = nil
+	a.receive(third, init())
+	require.Empty(t, to)
+	a.receive(third, init(addrB.Addr()))
+	a.receive(addrB, init())
+	require.Equal(t, []netip.AddrPort{addrB, addrB}, to)
+}
+
+// Each end calls an address of the other, and the INITs arrive from others.
+func TestC11SimultaneousOpenFromOtherAddresses(t *testing.T) { // RFC 9260 §5.1.2 D, §5.2.1
+	for i := -1; i < 10; i++ {
+		w, a, b := manyHomes(t, uint64(i+1), 2, 2, nil)
+		a.listen = &core.Listening{Config: &a.cfg, LocalAddrs: a.homes}
+		w.lose(i)
+		a.dialAll(b.homes[0]) // from the first address to the first
+		as, err := core.Dial(w.now, &b.cfg, core.Endpoint{LocalPort: 5001, PeerPort: 5000, LocalAddrs: b.homes,
+			PeerAddrs: []netip.AddrPort{netip.AddrPortFrom(a.homes[1], 9899)}}, b.resp)
+		require.NoError(t, err)
+		b.assocs = append(b.assocs, as)
+		b.drain(as)
+		w.until(time.Minute, fmt.Sprint("packet lost: ", i), func() bool { return agree(a, b) })
+		w.net.SetFilter(nil)
+		w.run(30 * time.Second)
+		require.Len(t, a.assocs, 1)
+		require.Len(t, b.assocs, 1)
+		require.Equal(t, 2, active(a))
+		require.Equal(t, 2, active(b))
+		w.transfer(time.Minute, newFlow(a, b, 1, 2, 10), newFlow(b, a, 3, 2, 10))
+	}
 }
 
 func TestErrorsTellWhatWasTried(t *testing.T) { // RFC 9260 §5.1.4, §8.1, §9.2
