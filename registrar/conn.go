@@ -22,7 +22,7 @@ type conn struct {
 
 // describe tells the state machine about an association.
 func describe(a *sctp.Association, ch core.Channel) core.Conn {
-	d := core.Conn{Channel: ch}
+	d := core.Conn{Channel: ch, RTT: func() time.Duration { return roundTrip(a) }}
 	if remote, ok := a.RemoteAddr().(*sctp.Addr); ok {
 		d.Remote = transportOf(remote)
 	}
@@ -30,6 +30,16 @@ func describe(a *sctp.Association, ch core.Channel) core.Conn {
 		d.Local = reachable(local.IPs, d.Remote.Addrs[0])
 	}
 	return d
+}
+
+// roundTrip is the smoothed round-trip time of the best path.
+func roundTrip(a *sctp.Association) (best time.Duration) {
+	for _, p := range a.Paths() {
+		if p.SRTT > 0 && (best == 0 || p.SRTT < best) {
+			best = p.SRTT
+		}
+	}
+	return best
 }
 
 // reachable returns those of the local addresses that the peer at the given address

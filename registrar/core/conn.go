@@ -18,6 +18,9 @@ type Conn struct {
 	Remote rserpool.Transport
 	// Local are the addresses of this side; they are told to peers.
 	Local []netip.Addr
+	// RTT, if not nil, measures the smoothed round-trip time; 0 if it is not known yet.
+	// It is called during inputs, for pools whose policy goes by distance.
+	RTT func() time.Duration
 }
 
 // conn is one connection.
@@ -26,6 +29,7 @@ type conn struct {
 	channel Channel
 	remote  rserpool.Transport
 	local   []netip.Addr
+	rtt     func() time.Duration
 	source  netip.Addr // if it was accepted
 	dialed  bool
 	up      bool
@@ -106,7 +110,7 @@ func (l *links) ready(c *conn, d Conn) {
 	c.remote = d.Remote.Clone()
 	c.remote.Protocol = rserpool.ProtoSCTP
 	c.remote.Use = rserpool.UseData
-	c.local = slices.Clone(d.Local)
+	c.local, c.rtt = slices.Clone(d.Local), d.RTT
 	if c.channel == ASAP {
 		e := endpointOf(c.remote)
 		l.asap[e] = append(l.asap[e], c.id)

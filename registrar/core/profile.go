@@ -127,6 +127,10 @@ type Profile struct {
 	// NotifyDelay collects changes of a pool before its subscribers are told.
 	NotifyDelay time.Duration
 
+	// DistanceStep is what distances are rounded to, for the policies that go by them
+	// (draft-dreibholz-rserpool-delay §2.1); 0 means that all are 0.
+	DistanceStep time.Duration
+
 	// LifeUnit is the unit of registration lives.
 	LifeUnit LifeUnit
 	// Arbitration decides between two registrars that take over the same peer.
@@ -167,7 +171,7 @@ var ProfileRFC = Profile{
 	DialRetryMin: time.Second, DialRetryMax: 30 * time.Second,
 	KeepAlive: 5 * time.Second, KeepAliveTimeout: 5 * time.Second,
 	LinkGrace: 5 * time.Second, AdoptTimeout: 30 * time.Second, ConflictWindow: time.Second,
-	MaxBadReports: 3, ReportWindow: time.Minute, NotifyDelay: 100 * time.Millisecond,
+	MaxBadReports: 3, ReportWindow: time.Minute, NotifyDelay: 100 * time.Millisecond, DistanceStep: 50 * time.Millisecond,
 	LifeUnit: LifeSeconds, Arbitration: ArbitrationLarger, MaxHandle: 1024,
 	Transport: TransportProfile{
 		RTOInitial: time.Second, RTOMin: time.Second, RTOMax: time.Minute,
@@ -187,7 +191,7 @@ var ProfileDefault = Profile{
 	DialRetryMin: 500 * time.Millisecond, DialRetryMax: 10 * time.Second,
 	KeepAlive: 3 * time.Second, KeepAliveTimeout: 3 * time.Second,
 	LinkGrace: 3 * time.Second, AdoptTimeout: 15 * time.Second, ConflictWindow: time.Second,
-	MaxBadReports: 3, ReportWindow: 30 * time.Second, NotifyDelay: 50 * time.Millisecond,
+	MaxBadReports: 3, ReportWindow: 30 * time.Second, NotifyDelay: 50 * time.Millisecond, DistanceStep: 50 * time.Millisecond,
 	HoldTakeoverAck: true, MaxHandle: 1024,
 	Transport: TransportProfile{
 		RTOInitial: time.Second, RTOMin: 500 * time.Millisecond, RTOMax: 10 * time.Second,
@@ -206,7 +210,7 @@ var ProfileRsplib = Profile{
 	DialRetryMin: time.Second, DialRetryMax: 10 * time.Second,
 	KeepAlive: 5 * time.Second, KeepAliveTimeout: 5 * time.Second,
 	LinkGrace: 3 * time.Second, AdoptTimeout: 15 * time.Second, ConflictWindow: time.Second,
-	MaxBadReports: 2, ReportWindow: time.Minute, NotifyDelay: 50 * time.Millisecond,
+	MaxBadReports: 2, ReportWindow: time.Minute, NotifyDelay: 50 * time.Millisecond, DistanceStep: 50 * time.Millisecond,
 	LifeUnit: LifeMilliseconds, Arbitration: ArbitrationSmaller, MaxHandle: 32,
 	Transport: TransportProfile{
 		RTOInitial: 2 * time.Second, RTOMin: time.Second, RTOMax: 5 * time.Second,
@@ -225,7 +229,7 @@ var ProfileFast = Profile{
 	DialRetryMin: 50 * time.Millisecond, DialRetryMax: time.Second,
 	KeepAlive: 300 * time.Millisecond, KeepAliveTimeout: 400 * time.Millisecond,
 	LinkGrace: 400 * time.Millisecond, AdoptTimeout: 3 * time.Second, ConflictWindow: 200 * time.Millisecond,
-	MaxBadReports: 3, ReportWindow: 10 * time.Second, NotifyDelay: 10 * time.Millisecond,
+	MaxBadReports: 3, ReportWindow: 10 * time.Second, NotifyDelay: 10 * time.Millisecond, DistanceStep: 50 * time.Millisecond,
 	HoldTakeoverAck: true, MaxHandle: 1024,
 	Transport: TransportProfile{
 		RTOInitial: 200 * time.Millisecond, RTOMin: 60 * time.Millisecond, RTOMax: time.Second,

@@ -100,6 +100,7 @@ func (r *Registrar) admit(now time.Time, c *conn, m *asap.Registration, old hand
 		warnings = []rserpool.Cause{{Code: rserpool.CauseInvalidValues, Info: el.User.AppendTo(nil)}}
 	}
 	el.User, el.ASAP = user, asapTransport(c, el.ASAP)
+	r.placeHere(&el.Policy, c)
 	return el, warnings, nil
 }
 

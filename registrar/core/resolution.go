@@ -111,8 +111,9 @@ func (r *Registrar) poolChanged(now time.Time, h rserpool.PoolHandle) {
 	}
 }
 
-// notify tells the subscribers of a pool all its elements (RFC 5352 §2.2.6). The
-// end of the pool ends the subscriptions too.
+// notify tells the subscribers of a pool all its elements (RFC 5352 §2.2.6), or, if
+// they are more than one answer has, those that the policy selects for each. The end
+// of the pool ends the subscriptions too.
 func (r *Registrar) notify(now time.Time, h rserpool.PoolHandle) {
 	ids := make([]ConnID, 0, len(r.subs[h]))
 	for id := range r.subs[h] {
@@ -128,13 +129,22 @@ func (r *Registrar) notify(now time.Time, h rserpool.PoolHandle) {
 			r.closeIdle(now, c)
 			continue
 		}
-		els := make([]rserpool.PoolElement, 0, min(len(members), r.limits.Items))
-		for _, el := range members[:min(len(members), r.limits.Items)] {
-			els = append(els, el.PoolElement)
-		}
 		r.stats.Notifications++
 		r.send(c, &asap.HandleResolutionResponse{
-			AcceptUpdate: true, Handle: h, Policy: &rserpool.Policy{Type: info.Policy}, Elements: fit(els),
+			AcceptUpdate: true, Handle: h, Policy: &rserpool.Policy{Type: info.Policy}, Elements: fit(r.listing(h, members)),
 		})
 	}
+}
+
+// listing is what one subscriber is told of a pool.
+func (r *Registrar) listing(h rserpool.PoolHandle, members []handlespace.Element) []rserpool.PoolElement {
+	if len(members) > r.limits.Items {
+		els, _, _ := r.space.Select(h, r.limits.Items)
+		return els
+	}
+	els := make([]rserpool.PoolElement, len(members))
+	for i := range members {
+		els[i] = members[i].PoolElement
+	}
+	return els
 }

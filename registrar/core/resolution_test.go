@@ -160,3 +160,19 @@ func TestSubscriptionsOfOneConnectionAreCapped(t *testing.T) {
 	}
 	require.True(t, slices.Equal([]bool{true, true, false}, accepted), accepted)
 }
+
+// A subscriber of a pool that does not go into one message hears of those elements that
+// the policy selects, not always of the same.
+func TestSubscriptionOfLargePool(t *testing.T) {
+	g := newRig(t, core.Config{Limits: core.Limits{Items: 3}})
+	c := fill(g, pool, 5, rserpool.Policy{Type: rserpool.RoundRobin})
+	u := g.asap("10.0.2.1")
+	require.True(t, g.resolve(u, &asap.HandleResolution{Handle: pool, Subscribe: true}).AcceptUpdate)
+	var got []string
+	for i := range 3 {
+		g.register(c, element(rserpool.PEID(i+6), "10.0.1.1"))
+		g.tick(core.ProfileDefault.NotifyDelay)
+		got = append(got, ids(one[*asap.HandleResolutionResponse](g, u).Elements))
+	}
+	require.Equal(t, []string{"234", "345", "451"}, got)
+}

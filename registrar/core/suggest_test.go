@@ -45,9 +45,9 @@ func TestSuggestedElementThatIsNotReachedStays(t *testing.T) {
 				g.say(1, g.presence(0x900, "10.0.0.9", sumOf(0x900, 1)))
 			}
 		},
-		"no answer":      func(g *rig) { g.connect(); g.tick(core.ProfileDefault.KeepAliveTimeout) },
-		"lost":           func(g *rig) { g.lose(g.connect()) },
-		"moved":          func(g *rig) { g.say(2, add(owned(0x901, 1, "10.0.1.1"))) },
+		"no answer": func(g *rig) { g.connect(); g.tick(core.ProfileDefault.KeepAliveTimeout) },
+		"lost":      func(g *rig) { g.lose(g.connect()) },
+		"moved":     func(g *rig) { g.say(2, add(owned(0x901, 1, "10.0.1.1"))) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := newRig(t, core.Config{})

@@ -82,6 +82,7 @@ func (r *Registrar) accept(now time.Time, p *peer, k handlespace.Key, pe rserpoo
 	if mine && pe.Home != r.id && r.keeps(now, p, old, fresh) {
 		return false
 	}
+	r.placeBehind(&pe.Policy, p)
 	ch, err := r.space.Register(now, k.Handle, pe)
 	if err != nil {
 		r.refused(p, err.Error())
