@@ -144,7 +144,7 @@ func TestReceiveContinuesAMessage(t *testing.T) {
 		require.Equal(t, sctp.Message{Data: []byte("ef")}, m)
 		m, err = s.Receive(t.Context(), buf)
 		require.NoError(t, err)
-		require.Equal(t, sctp.Message{Data: []byte("gh")}, m)
+		require.Equal(t, sctp.Message{SSN: 1, Data: []byte("gh")}, m)
 		_, err = s.Receive(t.Context(), nil)
 		require.ErrorIs(t, err, io.ErrShortBuffer)
 	})

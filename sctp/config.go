@@ -139,6 +139,7 @@ type settings struct {
 	linger     time.Duration
 	backlog    int
 	maxMessage int
+	sendBuffer int
 	recvBuffer int
 	mtu        int
 }
@@ -153,6 +154,7 @@ func (c *Config) resolve(s *Stack) (*settings, *core.Config) {
 	k.EncapOverhead = s.overhead()
 	k.NoDelay = !c.Nagle
 	k.Congestion = c.Congestion
+	k.ReportUndelivered = c.Events&EventSend != 0
 	k.DisableHeartbeat = c.HeartbeatInterval < 0
 	k.PathMTUDiscovery = !c.DisablePathMTUDiscovery && s.dontFragment()
 
@@ -190,7 +192,7 @@ func (c *Config) resolve(s *Stack) (*settings, *core.Config) {
 	k.RTOMax = max(k.RTOMax, k.RTOMin)
 
 	r := &settings{ppid: c.PPID, events: c.Events, eventQueue: defaultEventQueue,
-		linger: defaultLinger, backlog: defaultBacklog, maxMessage: k.MaxMessageSize, recvBuffer: k.RecvBuffer, mtu: k.MTU}
+		linger: defaultLinger, backlog: defaultBacklog, maxMessage: k.MaxMessageSize, sendBuffer: k.SendBuffer, recvBuffer: k.RecvBuffer, mtu: k.MTU}
 	setIf(&r.linger, c.Linger)
 	if c.Backlog > 0 {
 		r.backlog = c.Backlog

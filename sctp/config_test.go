@@ -154,10 +154,10 @@ func TestPublicErrors(t *testing.T) {
 	require.Equal(t, "why", string(abort.Reason()), "the causes are a copy")
 
 	var ne net.Error
-	err := error(&opError{op: "dial", addr: "x", err: ErrUnreachable})
+	err := error(&OpError{Op: "dial", Addr: "x", Err: ErrUnreachable})
 	require.ErrorAs(t, err, &ne)
 	require.True(t, ne.Timeout())
-	require.False(t, (&opError{err: errors.New("x")}).Timeout())
+	require.False(t, (&OpError{Err: errors.New("x")}).Timeout())
 }
 
 func TestAssocStateNames(t *testing.T) {

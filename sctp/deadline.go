@@ -13,11 +13,11 @@ type deadline struct {
 }
 
 // set moves the deadline to t; the zero time takes it away. When it passes,
-// whoever waits at g is woken. The caller holds mu.
-func (d *deadline) set(t time.Time, mu sync.Locker, g *gate) {
+// whoever waits at gs is woken. The caller holds mu.
+func (d *deadline) set(t time.Time, mu sync.Locker, gs ...*gate) {
 	d.at = t
 	// The line moves at once: a new deadline may lie in the past.
-	g.wakeAll()
+	wakeAll(gs)
 	if t.IsZero() {
 		d.stop() // a callback on its way wakes waiters in vain
 		return
@@ -36,8 +36,14 @@ func (d *deadline) set(t time.Time, mu sync.Locker, g *gate) {
 			d.timer.Reset(left)
 			return
 		}
-		g.wakeAll() // waiters look at passed
+		wakeAll(gs) // waiters look at passed
 	})
+}
+
+func wakeAll(gs []*gate) {
+	for _, g := range gs {
+		g.wakeAll()
+	}
 }
 
 // stop ends the timer, for an object that is closed.

@@ -64,7 +64,7 @@ func (s *Stack) dial(ctx context.Context, addr *Addr, cfg *Config) (*Association
 	}
 	a, err := s.connect(ctx, addr, cfg)
 	if err != nil {
-		return nil, &opError{op: "dial", addr: addr.String(), err: err}
+		return nil, &OpError{Op: "dial", Addr: addr.String(), Err: err}
 	}
 	return a, nil
 }

@@ -20,6 +20,11 @@ var (
 	ErrEmptyMessage = core.ErrEmptyMessage
 	// ErrInvalidStream is a stream identifier that the association does not have.
 	ErrInvalidStream = core.ErrInvalidStream
+	// ErrExpired is a message whose lifetime ended before it was begun.
+	ErrExpired = core.ErrExpired
+	// ErrIncomplete is Shutdown while a message that is sent piece by piece has not
+	// been ended, or CancelMessage when it is too late for that.
+	ErrIncomplete = core.ErrIncomplete
 	// ErrNoStream is OpenStream when all streams are open.
 	ErrNoStream = errors.New("sctp: all streams are in use")
 )
@@ -128,27 +133,32 @@ type resetError struct{ what string }
 func (e *resetError) Error() string      { return "sctp: " + e.what }
 func (*resetError) Is(target error) bool { return target == ErrReset }
 
-// opError says what failed on what address.
-type opError struct {
-	op, addr string
-	err      error
+// OpError says what failed at what address: the error of Dial, Listen, Accept and
+// NewStack. It is a net.Error.
+type OpError struct {
+	Op   string // "dial", "listen" or "accept"
+	Addr string // as text, in the form of Addr if it is one
+	Err  error
 }
 
-var _ net.Error = (*opError)(nil)
+var _ net.Error = (*OpError)(nil)
 
-func (e *opError) Error() string {
-	return "sctp: " + e.op + " " + e.addr + ": " + strings.TrimPrefix(e.err.Error(), "sctp: ")
+// Error names the operation, the address and the reason.
+func (e *OpError) Error() string {
+	return "sctp: " + e.Op + " " + e.Addr + ": " + strings.TrimPrefix(e.Err.Error(), "sctp: ")
 }
-func (e *opError) Unwrap() error { return e.err }
 
-// Timeout is that of the cause.
-func (e *opError) Timeout() bool {
+// Unwrap returns Err.
+func (e *OpError) Unwrap() error { return e.Err }
+
+// Timeout is that of Err.
+func (e *OpError) Timeout() bool {
 	var t interface{ Timeout() bool }
-	return errors.As(e.err, &t) && t.Timeout()
+	return errors.As(e.Err, &t) && t.Timeout()
 }
 
 // Temporary is part of net.Error.
-func (e *opError) Temporary() bool { return false }
+func (e *OpError) Temporary() bool { return false }
 
 // publicError translates why the machine says that an association ended. Nil is a
 // graceful end.
@@ -166,6 +176,10 @@ func publicError(err error) error {
 		return ErrRefused
 	case errors.Is(err, core.ErrShutdownTimeout):
 		return ErrShutdownTimeout
+	case errors.Is(err, core.ErrShuttingDown):
+		return ErrShutdown
+	case errors.Is(err, core.ErrRestarted):
+		return ErrRestarted
 	case errors.As(err, &abort):
 		return &AbortError{Local: abort.Local, Causes: causes(abort.Causes)}
 	}

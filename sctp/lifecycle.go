@@ -12,16 +12,17 @@ import (
 // Shutdown ends the association gracefully (RFC 9260 §9.2): everything that was
 // sent is delivered first. It returns when that is done; meanwhile messages of the
 // peer can and should be received. If ctx ends first its error is returned and the
-// shutdown goes on. The error is nil if the end was graceful.
+// shutdown goes on. The error is nil if the end was graceful. It is ErrIncomplete, and
+// nothing happens, while a message is being sent piece by piece.
 func (a *Association) Shutdown(ctx context.Context) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if !a.done {
-		a.shutting = true
 		now := time.Now()
-		if err := a.core.Shutdown(now); err != nil && !a.done {
+		if err := a.core.Shutdown(now); err != nil {
 			return publicError(err)
 		}
+		a.shutting = true
 		a.turn(now)
 		a.wakeAll() // writers fail from now on
 	}
@@ -58,7 +59,8 @@ func (a *Association) abort(now time.Time, reason string) {
 }
 
 // Close ends the association gracefully within Config.Linger, else by an abort,
-// and waits for that. Messages that nobody received are dropped, and so are those
+// and waits for that. It aborts at once if a message that is sent piece by piece was
+// begun and not ended. Messages that nobody received are dropped, and so are those
 // that still arrive. All blocked calls return net.ErrClosed. Close is idempotent.
 // Its error is ErrShutdownTimeout if the graceful end took too long, else nil.
 func (a *Association) Close() error {
@@ -89,6 +91,7 @@ func (a *Association) beginClose() {
 		a.abort(now, "")
 		return
 	}
+	a.core.Abandon(now) // what is sent piece by piece
 	// What waits goes first: SHUTDOWN tells the peer nothing about the window that
 	// this opens.
 	a.turn(now)
@@ -175,6 +178,7 @@ func (a *Association) wakeAll() {
 	a.changed.wakeAll()
 	a.readers.wakeAll()
 	a.writers.wakeAll()
+	a.pieces.wakeAll()
 	a.rest.wakeAll()
 	if a.streams != nil {
 		a.streams.wakeAll()

@@ -72,18 +72,18 @@ func (s *Stack) Listen(addr *Addr, cfg *Config) (*Listener, error) {
 	}
 	st, machine := cfg.resolve(s)
 	if err := cfg.checkSwitchover(machine); err != nil {
-		return nil, &opError{op: "listen", addr: addr.String(), err: err}
+		return nil, &OpError{Op: "listen", Addr: addr.String(), Err: err}
 	}
 	l := &Listener{stack: s, port: addr.Port, settings: st}
 	if err := l.choose(addr.IPs); err != nil {
-		return nil, &opError{op: "listen", addr: addr.String(), err: err}
+		return nil, &OpError{Op: "listen", Addr: addr.String(), Err: err}
 	}
 	l.core = core.Listening{Config: machine, LocalAddrs: l.ips}
 	if len(l.ips) == 0 {
 		l.core.LocalAddrs = s.specificAddrs()
 	}
 	if err := s.demux.listen(l); err != nil {
-		return nil, &opError{op: "listen", addr: addr.String(), err: err}
+		return nil, &OpError{Op: "listen", Addr: addr.String(), Err: err}
 	}
 	return l, nil
 }
@@ -142,7 +142,7 @@ func (l *Listener) AcceptSCTP(ctx context.Context) (*Association, error) {
 			return a, nil
 		}
 		if l.closed {
-			return nil, &opError{op: "accept", addr: l.Addr().String(), err: net.ErrClosed}
+			return nil, &OpError{Op: "accept", Addr: l.Addr().String(), Err: net.ErrClosed}
 		}
 		if err := l.ready.wait(ctx, &l.mu, &l.stack.waiters, false); err != nil {
 			// An association that is there beats a cancelled context.

@@ -16,7 +16,9 @@ import (
 // The error is io.EOF when the association was shut down gracefully and all is
 // read, the reason if it failed, net.ErrClosed after Close, io.ErrShortBuffer for
 // an empty buf, and that of ctx if it ends before there is a message. A message
-// that is there beats a context that has ended.
+// that is there beats a context that has ended. It is io.ErrUnexpectedEOF, with the
+// stream in the Message, in the place of the rest of a message that a restart of the
+// peer took away, and at the end if that came in the middle of a message.
 func (a *Association) Receive(ctx context.Context, buf []byte) (Message, error) {
 	if len(buf) == 0 {
 		return Message{}, io.ErrShortBuffer
@@ -43,7 +45,7 @@ func (a *Association) awaitMessage(ctx context.Context) error {
 					return nil
 				}
 			}
-			if err := a.drained(); err != nil {
+			if err := a.drained(a.core != nil && a.core.Torn()); err != nil {
 				a.readers.wakeOne() // the next in line shall see it too
 				return err
 			}
@@ -66,16 +68,23 @@ func (a *Association) receive(buf []byte) (Message, error) {
 		a.readers.wakeOne()
 	}
 	a.afterRead(n, more)
-	return message(&in, buf[:n]), nil
+	m := received(&in, buf[:n])
+	if in.Torn {
+		return m, io.ErrUnexpectedEOF
+	}
+	return m, nil
 }
 
 // drained says why no message will come any more: io.EOF after a graceful
-// shutdown, else why the association failed; nil while one may come. It does not
-// look at messages that wait. The caller holds a.mu.
-func (a *Association) drained() error {
+// shutdown, io.ErrUnexpectedEOF if that was in the middle of a message (torn), else
+// why the association failed; nil while one may come. It does not look at messages
+// that wait. The caller holds a.mu.
+func (a *Association) drained(torn bool) error {
 	switch {
 	case a.done && a.err != nil:
 		return a.err
+	case torn:
+		return io.ErrUnexpectedEOF
 	case a.done:
 		return io.EOF
 	}
@@ -86,13 +95,12 @@ func (a *Association) drained() error {
 	return nil
 }
 
-func message(in *core.Incoming, data []byte) Message {
-	return Message{Stream: in.Stream, PPID: in.PPID, Unordered: in.Unordered, Partial: !in.End, Data: data}
-}
+// tornStream is the argument of drained for one stream. The caller holds a.mu.
+func (a *Association) tornStream(id StreamID) bool { return a.core != nil && a.core.TornStream(id) }
 
 // ReceiveMessage waits for the next message of any stream and returns it whole. It
 // is stored in buf, or, if it does not fit, in a bigger slice of at most limit
-// bytes. A message longer than limit is dropped: ErrMessageTooLarge. The other
+// bytes. A message longer than limit is dropped: *MessageSizeError. The other
 // errors are those of Receive. With an error in the middle of a message, what was
 // read of it is returned, too; Receive reads on.
 func (a *Association) ReceiveMessage(ctx context.Context, buf []byte, limit int) (Message, error) {
@@ -106,25 +114,27 @@ func (a *Association) ReceiveMessage(ctx context.Context, buf []byte, limit int)
 		buf = make([]byte, min(size, max(limit, 1)))
 	}
 	m, err := a.receive(buf)
+	size := len(m.Data)
 	if err == nil && m.Partial {
 		a.assembling = true
-		m, err = a.assemble(ctx, m, limit)
+		m, size, err = a.assemble(ctx, m, limit)
 		a.assembling = false
 		a.readers.wakeOne() // for whom it was no turn meanwhile
 	}
-	if err == nil && len(m.Data) > limit {
-		return Message{}, ErrMessageTooLarge
+	if err == nil && size > limit {
+		return Message{}, &MessageSizeError{Size: size, Max: limit}
 	}
 	return m, err
 }
 
-// assemble reads the pieces that complete m. Of a message that is longer than
-// limit it keeps limit+1 bytes. The caller holds a.mu.
-func (a *Association) assemble(ctx context.Context, m Message, limit int) (Message, error) {
+// assemble reads the pieces that complete m, and counts its bytes. Of a message that
+// is longer than limit it keeps limit+1 bytes. The caller holds a.mu.
+func (a *Association) assemble(ctx context.Context, m Message, limit int) (Message, int, error) {
 	var ended error
+	size := len(m.Data)
 	for m.Partial {
 		if a.closed || a.core == nil {
-			return m, net.ErrClosed
+			return m, size, net.ErrClosed
 		}
 		n := len(m.Data)
 		if n > limit {
@@ -136,18 +146,22 @@ func (a *Association) assemble(ctx context.Context, m Message, limit int) (Messa
 			m.Data = slices.Grow(m.Data[:n], 4096)
 		}
 		in, k, err := a.core.ReceiveStream(a.now, m.Stream, m.Data[n:cap(m.Data)])
+		if err == nil && in.Torn {
+			return m, size, io.ErrUnexpectedEOF
+		}
 		if err == nil {
+			size += k
 			m.Data, m.Partial = m.Data[:n+k], !in.End
 			a.afterRead(k, false)
 			continue
 		}
-		if err := a.drained(); err != nil {
-			return m, err
+		if err := a.drained(a.tornStream(m.Stream)); err != nil {
+			return m, size, err
 		}
 		if ended != nil {
-			return m, ended
+			return m, size, ended
 		}
 		ended = a.wait(ctx, &a.rest, false)
 	}
-	return m, nil
+	return m, size, nil
 }

@@ -106,7 +106,7 @@ func (s *Stack) open() error {
 	if len(carriers) == 0 {
 		socks, err := udpencap.ListenAll(s.bindAddrs(), s.cfg.udp())
 		if err != nil {
-			return &opError{op: "listen", addr: fmt.Sprintf("UDP port %d", s.cfg.UDPPort), err: err}
+			return &OpError{Op: "listen", Addr: fmt.Sprintf("UDP port %d", s.cfg.UDPPort), Err: err}
 		}
 		for _, sock := range socks {
 			carriers = append(carriers, sock)

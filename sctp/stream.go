@@ -94,7 +94,7 @@ func (t *streams) announce(id StreamID) {
 }
 
 // Stream returns the stream with an identifier, which may be open already: then it
-// is the same. The error is ErrInvalidStream if neither end can send on it.
+// is the same. The error is a *StreamError if neither end can send on it.
 func (a *Association) Stream(id StreamID) (*Stream, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -102,7 +102,7 @@ func (a *Association) Stream(id StreamID) (*Stream, error) {
 		return nil, err
 	}
 	if int(id) >= max(a.core.OutStreams(), a.core.InStreams()) {
-		return nil, ErrInvalidStream
+		return nil, &StreamError{Stream: id, Streams: max(a.core.OutStreams(), a.core.InStreams())}
 	}
 	return a.stream(id), nil
 }
@@ -168,7 +168,7 @@ func (a *Association) AcceptStream(ctx context.Context) (*Stream, error) {
 			}
 			return s, nil
 		}
-		if err := a.drained(); err != nil {
+		if err := a.drained(false); err != nil {
 			t.accept.wakeOne() // the next in line shall see it too
 			return nil, err
 		}
@@ -240,7 +240,7 @@ func (s *Stream) ReadMessage(ctx context.Context, buf []byte) (Message, error) {
 		return Message{}, err
 	}
 	s.taken(n)
-	return message(&in, buf[:n]), nil
+	return received(&in, buf[:n]), nil
 }
 
 // next waits for a message and takes it from the machine. The caller holds the
@@ -258,10 +258,14 @@ func (s *Stream) next(ctx context.Context, p []byte) (core.Incoming, int, error)
 			return core.Incoming{}, 0, a.err
 		}
 		in, n, err := a.core.ReceiveStream(a.now, s.id, p)
+		if err == nil && in.Torn {
+			s.taken(0)
+			return in, 0, io.ErrUnexpectedEOF
+		}
 		if err == nil {
 			return in, n, nil
 		}
-		if err := a.drained(); err != nil {
+		if err := a.drained(a.tornStream(s.id)); err != nil {
 			s.readers.wakeOne() // the next in line shall see it too
 			return core.Incoming{}, 0, err
 		}
@@ -344,6 +348,7 @@ func (s *Stream) Close() error {
 	s.write.stop()
 	s.readers.wakeAll()
 	a.writers.wakeAll()
+	a.pieces.wakeAll()
 	if t := a.table(); t.open[s.id] == s {
 		delete(t.open, s.id)
 		if a.core != nil {
@@ -382,7 +387,7 @@ func (s *Stream) setDeadlines(t time.Time, read, write bool) error {
 		s.read.set(t, &a.mu, &s.readers)
 	}
 	if write {
-		s.write.set(t, &a.mu, &a.writers)
+		s.write.set(t, &a.mu, &a.writers, &a.pieces)
 	}
 	return nil
 }

@@ -124,10 +124,14 @@ func (a *Association) accepts(open *tx.Message, n int) bool {
 // Writing says whether what is sent next on a stream continues a message.
 func (a *Association) Writing(id wire.StreamID) bool { return a.tx.queue.Open(id) != nil }
 
-// abandonWriting gives up the messages that the user is still writing, because
-// the peer wants no more. One that is begun cannot be given up without the rest of
-// the association: what follows in the place of its end would contradict it.
-func (a *Association) abandonWriting(now time.Time) bool {
+// Abandon gives up the messages that the user is writing piece by piece, because
+// it or the peer wants to end the association gracefully. If one was begun that is
+// not possible, since whatever followed in the place of its end would contradict it:
+// then the association is aborted, and the result is false.
+func (a *Association) Abandon(now time.Time) bool {
+	if !a.tx.queue.Composing() {
+		return true
+	}
 	if a.tx.queue.Stuck() != nil {
 		a.abortCause(now, wire.CauseUserAbort, []byte("message is not complete"))
 		return false

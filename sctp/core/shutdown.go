@@ -131,7 +131,7 @@ func (a *Association) handleShutdown(now time.Time, p *path.Path, c wire.RawChun
 		a.protocolViolation(now, "SHUTDOWN acknowledges a TSN never sent")
 		return false
 	}
-	if a.tx.queue.Composing() && !a.abandonWriting(now) {
+	if !a.Abandon(now) {
 		return false
 	}
 	state := a.state
