@@ -106,9 +106,9 @@ type Config struct {
 	// if it is less than that.
 	PrimaryMaxRetrans int
 
-	// Congestion makes the congestion controller of a path, given the largest
-	// packet in bytes (RFC 9260 §7.2). Nil: congestion.NewReno.
-	Congestion func(pmdcs int) congestion.Controller
+	// Congestion is the congestion control of each path: Reno (RFC 9260 §7.2), Cubic
+	// (RFC 9438), or one of your own. Nil: Reno.
+	Congestion congestion.Algorithm
 
 	// Linger is how long Close waits for the graceful shutdown before it aborts.
 	// Zero: 5 s. Negative: Close aborts at once.

@@ -77,7 +77,7 @@ func TestConfigDefaults(t *testing.T) {
 
 func TestConfigValues(t *testing.T) {
 	s := quiet(t, &pipeCarrier{segments: 1})
-	cc := func(int) congestion.Controller { return nil }
+	cc := func(int, bool) congestion.Controller { return nil }
 	given := Config{
 		OutStreams: 1, MaxInStreams: 2, PPID: 3, RecvBuffer: 5000, SendBuffer: 5, MaxMessageSize: 6, MTU: 1280, Nagle: true,
 		RTOInitial: 8, RTOMin: 9, RTOMax: 10, SackDelay: -1, HeartbeatInterval: -1, CookieLife: 13, MaxBurst: -1,

@@ -39,6 +39,7 @@ type perfOptions struct {
 	recvBuffer int
 	sendBuffer int
 	profile    string
+	congestion congestionFlag
 	observe    daemon.Observe
 }
 
@@ -46,7 +47,7 @@ type perfOptions struct {
 type report map[string]any
 
 func perfCommand() *cobra.Command {
-	var o perfOptions
+	o := perfOptions{congestion: congestionFlag{"reno"}}
 	c := &cobra.Command{
 		Use:   "perf",
 		Short: "Measure throughput, latency, set-up rate and memory",
@@ -63,6 +64,7 @@ Figures are printed as one JSON line, or for people with --human.`,
 	f.BoolVar(&o.nagle, "nagle", false, "let small messages wait for more while data is unacknowledged")
 	f.IntVar(&o.recvBuffer, "recv-buffer", 0, "receive buffer of an association in bytes (default 1 MiB)")
 	f.IntVar(&o.sendBuffer, "send-buffer", 0, "send buffer of an association in bytes (default 1 MiB)")
+	f.Var(&o.congestion, "congestion", "congestion control of RFC 9260 or of RFC 9438")
 	f.StringVar(&o.profile, "cpuprofile", "", "write a CPU profile to this `file`")
 	o.observe.AddFlags(f)
 	o.observe.AddMetrics(f)
@@ -78,6 +80,7 @@ func (o *perfOptions) config() *sctp.Config {
 		SendBuffer:     o.sendBuffer,
 		MaxMessageSize: maxPerfMessage,
 		Nagle:          o.nagle,
+		Congestion:     o.congestion.algorithm(),
 		Backlog:        1024,
 	}
 }

@@ -89,6 +89,16 @@ func TestPerfMTU(t *testing.T) {
 	require.EqualValues(t, 5, figures(t, out)["msgs"])
 }
 
+// --congestion chooses the congestion control by its name.
+func TestPerfCongestion(t *testing.T) {
+	_, addr := perfServer(t, "--congestion", "reno")
+	out, err := execute(t, strings.NewReader(""), "perf", "client", addr, "bulk", "3000", "50", "--congestion", "cubic")
+	require.NoError(t, err)
+	require.Positive(t, figures(t, out)["msgs"])
+	_, err = execute(t, strings.NewReader(""), "perf", "client", addr, "bulk", "3000", "50", "--congestion", "vegas")
+	require.ErrorContains(t, err, `"vegas"`)
+}
+
 // --human is not JSON, and names each figure.
 func TestPerfHuman(t *testing.T) {
 	s, addr := perfServer(t, "--human")

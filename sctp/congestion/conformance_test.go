@@ -16,6 +16,8 @@ import (
 var controllers = map[string]func(pmdcs, initialRwnd int) congestion.Controller{
 	"newreno":      congestion.NewReno,
 	"newreno-ipv6": congestion.NewRenoIPv6,
+	"cubic":        congestion.NewCubic,
+	"cubic-ipv6":   congestion.NewCubicIPv6,
 }
 
 // mtus are PMDCS values from the smallest sensible path to a jumbo frame.

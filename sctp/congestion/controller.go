@@ -9,8 +9,8 @@
 //		c.OnSent(now, n, inFlight)
 //	}
 //
-// [NewReno] is RFC 9260 §7.2. Other algorithms are a file each and pass the same
-// conformance test.
+// [NewReno] is RFC 9260 §7.2, [NewCubic] RFC 9438. Each algorithm is a file and passes
+// the same conformance test.
 package congestion
 
 import "time"
@@ -38,6 +38,35 @@ type Controller interface {
 	SetMTU(pmdcs int)
 	// Window is the congestion window. It is never less than one PMDCS.
 	Window() int
+}
+
+// Undoer is a Controller that can take back what it did for a loss.
+type Undoer interface {
+	// OnSpurious is called when nothing was lost, as it turns out, in the last epoch
+	// that OnLoss was told of: all that was sent again had arrived before.
+	OnSpurious(now time.Time)
+}
+
+// Algorithm makes the Controller of one path, given its PMDCS and the family of its
+// addresses, by which the initial window differs (RFC 9260 §7.2.1). Reno and Cubic are
+// such functions.
+type Algorithm func(pmdcs int, ipv6 bool) Controller
+
+// Reno is NewReno or NewRenoIPv6, with an ssthresh that is arbitrarily high at first.
+func Reno(pmdcs int, ipv6 bool) Controller {
+	if ipv6 {
+		return NewRenoIPv6(pmdcs, 0)
+	}
+	return NewReno(pmdcs, 0)
+}
+
+// Cubic is NewCubic or NewCubicIPv6, with an ssthresh that is arbitrarily high at
+// first.
+func Cubic(pmdcs int, ipv6 bool) Controller {
+	if ipv6 {
+		return NewCubicIPv6(pmdcs, 0)
+	}
+	return NewCubic(pmdcs, 0)
 }
 
 // AckEvent is what one SACK says about one path.

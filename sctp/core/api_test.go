@@ -164,7 +164,7 @@ func TestControllersAreChosenByAddress(t *testing.T) { // RFC 9260 §7.2.1
 	b.listen = &core.Listening{Config: &b.cfg}
 	require.Equal(t, 4344, a.dial(b).Paths()[0].Cwnd)
 	made := 0
-	a.cfg.Congestion = func(pmdcs int) congestion.Controller {
+	a.cfg.Congestion = func(pmdcs int, _ bool) congestion.Controller {
 		made++
 		require.Equal(t, 1440, pmdcs)
 		return congestion.NewReno(pmdcs, 0)

@@ -71,8 +71,8 @@ type Config struct {
 	// Without it they wait, for at most a round trip, to be bundled.
 	NoDelay bool
 
-	// Congestion makes the controller of a path; nil: congestion.NewReno.
-	Congestion func(pmdcs int) congestion.Controller
+	// Congestion makes the controller of a path; nil: congestion.Reno.
+	Congestion congestion.Algorithm
 
 	Trace *Trace // optional hooks
 }
@@ -166,13 +166,10 @@ func (c *Config) path() *path.Config {
 			HeartbeatOff: c.DisableHeartbeat, HeartbeatInterval: c.HeartbeatInterval,
 		},
 		NewController: func(remote netip.Addr, pmdcs int) congestion.Controller {
-			switch {
-			case c.Congestion != nil:
-				return c.Congestion(pmdcs)
-			case remote.Is6():
-				return congestion.NewRenoIPv6(pmdcs, 0)
+			if c.Congestion != nil {
+				return c.Congestion(pmdcs, remote.Is6())
 			}
-			return congestion.NewReno(pmdcs, 0)
+			return congestion.Reno(pmdcs, remote.Is6())
 		},
 	}
 }
