@@ -90,6 +90,12 @@ func (n node) both6() []string { return []string{n.addr6(), fmt.Sprintf("fd99:2:
 // plugs it in again.
 func (n node) link(t testing.TB, network string, up bool) { machine(n).link(t, network, up) }
 
+// must runs a program in the node and requires that it succeeds.
+func (n node) must(t testing.TB, cmd ...string) string {
+	t.Helper()
+	return rig(t, append([]string{"in", n.name}, cmd...)...)
+}
+
 // inside runs f on a thread of the node's namespace; sockets that it opens stay
 // there.
 func (n node) inside(t testing.TB, f func()) {

@@ -60,7 +60,8 @@ up() {
 	for b in a b; do
 		inns ip link add "br-$b" type bridge mcast_snooping 0 forward_delay 0
 		inns ethtool -K "br-$b" tx off tso off gso off gro off >/dev/null 2>&1
-		inns ip link set "br-$b" up
+		# Set by hand it stays, whatever the MTU of a port becomes.
+		inns ip link set "br-$b" mtu 1500 up
 		for h in 1 2 3 4 5 6 7 8 9; do
 			inns ip addr add "10.99.$i.$h/24" brd + dev "br-$b"
 			inns ip -6 addr add "fd99:$i::$h/64" dev "br-$b" nodad
