@@ -16,7 +16,7 @@ type handshake struct {
 	preserve uint32    // cookie life extension to ask for, ms
 	stale    int       // Stale Cookie errors so far
 	tried    attempts
-	init     wire.Init
+	init     *wire.Init // what Dial sends, nil once it is established
 }
 
 // maxStale is how often a stale cookie makes the set-up begin anew.
@@ -42,7 +42,7 @@ func Dial(now time.Time, cfg *Config, ep Endpoint, r *Responder) (*Association, 
 			a.paths.Add(p, a.pick(p.Addr()), path.Active, pc) // §5.4 rule 1
 		}
 	}
-	a.hs.init = wire.Init{
+	a.hs.init = &wire.Init{
 		InitiateTag: a.id.localTag,
 		ARwnd:       uint32(cfg.RecvBuffer),
 		OutStreams:  cfg.OutStreams,
@@ -60,7 +60,7 @@ func Dial(now time.Time, cfg *Config, ep Endpoint, r *Responder) (*Association, 
 // sendInit sends the INIT alone, with verification tag 0 (RFC 9260 §8.5.1 A), and
 // starts T1-init.
 func (a *Association) sendInit(now time.Time) {
-	i := a.hs.init
+	i := *a.hs.init
 	if a.hs.preserve > 0 {
 		i.CookiePreservative, i.HasPreservative = a.hs.preserve, true
 	}

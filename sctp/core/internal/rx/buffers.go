@@ -54,7 +54,7 @@ func (c *chain) join(o *chain) {
 type pool struct {
 	frags    *fragment
 	count    int
-	free     [len(sizes)][][]byte
+	free     *[len(sizes)][][]byte // nil until there is one
 	pooled   int
 	messages *message
 	msgCount int
@@ -87,10 +87,10 @@ func (p *pool) buffer(n int) []byte {
 	if c < 0 {
 		return make([]byte, 0, n)
 	}
-	l := len(p.free[c])
-	if l == 0 {
+	if p.pooled == 0 || len(p.free[c]) == 0 {
 		return make([]byte, 0, sizes[c])
 	}
+	l := len(p.free[c])
 	b := p.free[c][l-1]
 	p.free[c][l-1] = nil
 	p.free[c] = p.free[c][:l-1]
@@ -101,6 +101,9 @@ func (p *pool) buffer(n int) []byte {
 func (p *pool) put(f *fragment) {
 	c := classOf(cap(f.data))
 	if c >= 0 && cap(f.data) == sizes[c] && p.pooled+sizes[c] <= maxPooled {
+		if p.free == nil {
+			p.free = new([len(sizes)][][]byte)
+		}
 		p.free[c] = append(p.free[c], f.data)
 		p.pooled += sizes[c]
 	}

@@ -17,9 +17,9 @@ const minClass, maxClass = 6, 16
 const maxPooled = 2 << 20
 
 // buffers recycles message memory in power-of-two classes, so that a steady flow
-// of messages allocates nothing.
+// of messages allocates nothing. It takes no room while nothing is in it.
 type buffers struct {
-	free  [maxClass + 1][][]byte
+	free  *[maxClass + 1][][]byte
 	bytes int
 }
 
@@ -28,6 +28,9 @@ func class(n int) int { return max(minClass, bits.Len(uint(n-1))) }
 // get returns an empty buffer of at least n bytes of capacity, up to segmentSize.
 func (f *buffers) get(n int) []byte {
 	c := class(n)
+	if f.bytes == 0 {
+		return make([]byte, 0, 1<<c)
+	}
 	if l := len(f.free[c]); l > 0 {
 		b := f.free[c][l-1]
 		f.free[c][l-1] = nil
@@ -42,6 +45,9 @@ func (f *buffers) put(b []byte) {
 	c := class(cap(b))
 	if f.bytes+cap(b) > maxPooled {
 		return
+	}
+	if f.free == nil {
+		f.free = new([maxClass + 1][][]byte)
 	}
 	f.free[c] = append(f.free[c], b)
 	f.bytes += cap(b)
