@@ -18,21 +18,62 @@ const (
 	timerCount
 )
 
-// timers is the deadlines; the zero time means not running.
-type timers struct{ at [timerCount]time.Time }
+// timers is the deadlines, as times since base: a third of the size that points in
+// time would have. 0 means not running.
+type timers struct {
+	base time.Time // the first deadline ever set
+	at   [timerCount]time.Duration
+}
 
-func (t *timers) set(id timerID, when time.Time) { t.at[id] = when }
-func (t *timers) stop(id timerID)                { t.at[id] = time.Time{} }
-func (t *timers) running(id timerID) bool        { return !t.at[id].IsZero() }
-func (t *timers) stopAll()                       { *t = timers{} }
+// set starts the timer, whether it runs or not.
+func (t *timers) set(id timerID, when time.Time) {
+	if t.base.IsZero() {
+		t.base = when
+	}
+	if t.at[id] = when.Sub(t.base); t.at[id] == 0 {
+		t.at[id] = 1
+	}
+}
+
+// setEarlier starts the timer, unless it expires no later as it is.
+func (t *timers) setEarlier(id timerID, when time.Time) {
+	if !t.running(id) || when.Before(t.base.Add(t.at[id])) {
+		t.set(id, when)
+	}
+}
+
+func (t *timers) stop(id timerID)         { t.at[id] = 0 }
+func (t *timers) running(id timerID) bool { return t.at[id] != 0 }
+func (t *timers) stopAll()                { *t = timers{} }
 
 // expired stops the timer and reports true if its time has come.
 func (t *timers) expired(id timerID, now time.Time) bool {
-	if t.at[id].IsZero() || t.at[id].After(now) {
+	if t.at[id] == 0 || t.at[id] > now.Sub(t.base) {
 		return false
 	}
-	t.at[id] = time.Time{}
+	t.at[id] = 0
 	return true
+}
+
+// next is the earliest deadline, the zero time if no timer runs.
+func (t *timers) next() time.Time {
+	var next time.Duration
+	for _, at := range t.at {
+		if at != 0 && (next == 0 || at < next) {
+			next = at
+		}
+	}
+	if next == 0 {
+		return time.Time{}
+	}
+	return t.base.Add(next)
+}
+
+// shift moves all deadlines.
+func (t *timers) shift(d time.Duration) {
+	if !t.base.IsZero() {
+		t.base = t.base.Add(d)
+	}
 }
 
 // earliest folds a deadline into the next one; the zero time is none.
@@ -45,10 +86,7 @@ func earliest(next, when time.Time) time.Time {
 
 // NextTimeout is when HandleTimeout must be called next, false if never.
 func (a *Association) NextTimeout() (time.Time, bool) {
-	var next time.Time
-	for _, at := range a.timers.at {
-		next = earliest(next, at)
-	}
+	next := a.timers.next()
 	for _, p := range a.paths.All {
 		next = earliest(next, p.T3)
 		next = earliest(next, p.Heartbeat.At)
@@ -71,11 +109,7 @@ func (a *Association) read(now time.Time) time.Time {
 	case back < maxSkew:
 		return a.now
 	default:
-		for id := range a.timers.at {
-			if a.timers.running(timerID(id)) {
-				a.timers.at[id] = a.timers.at[id].Add(-back)
-			}
-		}
+		a.timers.shift(-back)
 		for _, p := range a.paths.All {
 			p.Shift(-back)
 		}

@@ -89,9 +89,7 @@ const expiryGrain = 10 * time.Millisecond
 
 // expireBy makes sure that a message is given up soon after its life time.
 func (a *Association) expireBy(when time.Time) {
-	if at := a.timers.at[timerExpiry]; at.IsZero() || when.Before(at) {
-		a.timers.set(timerExpiry, when)
-	}
+	a.timers.setEarlier(timerExpiry, when)
 }
 
 // expire gives up the messages that were not begun within their life time (RFC 9260
