@@ -21,14 +21,14 @@ const (
 // timers is the deadlines, as times since base: a third of the size that points in
 // time would have. 0 means not running.
 type timers struct {
-	base time.Time // the first deadline ever set
+	base time.Time // well before the first deadline
 	at   [timerCount]time.Duration
 }
 
 // set starts the timer, whether it runs or not.
 func (t *timers) set(id timerID, when time.Time) {
 	if t.base.IsZero() {
-		t.base = when
+		t.base = when.Add(-time.Hour)
 	}
 	if t.at[id] = when.Sub(t.base); t.at[id] == 0 {
 		t.at[id] = 1
