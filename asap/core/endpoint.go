@@ -35,7 +35,7 @@ func New(cfg *Config) (*Endpoint, error) {
 	if e.profile == (Profile{}) {
 		e.profile = ProfileDefault
 	}
-	if err := e.profile.validate(); err != nil {
+	if err := e.profile.Validate(); err != nil {
 		return nil, err
 	}
 	var err error

@@ -139,7 +139,7 @@ func (e *Endpoint) memberFlush(now time.Time) {
 // transport is the registrar's to fill in (RFC 5352 §3.1, note).
 func (e *Endpoint) element(l *link) rserpool.PoolElement {
 	r := &e.member.reg
-	pe := rserpool.PoolElement{ID: r.ID, Life: e.profile.wireLife(r.Life), User: r.User, Policy: r.Policy}
+	pe := rserpool.PoolElement{ID: r.ID, Life: e.profile.WireLife(r.Life), User: r.User, Policy: r.Policy}
 	if len(pe.User.Addrs) == 0 {
 		pe.User.Addrs = l.local
 	}
@@ -243,7 +243,7 @@ func (e *Endpoint) registrationResponse(now time.Time, r *asap.RegistrationRespo
 // reregisterAfter is T4-reregistration, up to a tenth shorter so that elements
 // that registered together do not stay in step.
 func (e *Endpoint) reregisterAfter() time.Duration {
-	t4 := e.profile.reregisterAfter(e.member.reg.Life)
+	t4 := e.profile.ReregisterAfter(e.member.reg.Life)
 	return t4 - time.Duration(e.rnd.Int64N(int64(t4/10)+1))
 }
 

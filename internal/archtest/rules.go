@@ -31,12 +31,13 @@ var arrows = map[string][]string{
 
 	// RSerPool, bottom to top.
 	"rserpool":           {"internal/tlv"},
+	"rserpool/profile":   {"rserpool"},
 	"asap":               {"rserpool"},
 	"enrp":               {"rserpool"},
 	"handlespace/policy": {"rserpool"},
 	"handlespace":        {"rserpool", "handlespace/policy"},
-	"asap/core":          {"asap"},
-	"registrar/core":     {"asap", "enrp", "handlespace"},
+	"asap/core":          {"asap", "rserpool/profile"},
+	"registrar/core":     {"asap", "enrp", "handlespace", "rserpool/profile"},
 	"registrar":          {"registrar/core", "sctp"},
 	"internal/asaplink":  {"asap/core", "sctp"}, // the shell that elements and users share
 	"poolelement":        {"asap/core", "sctp", "internal/asaplink"},
@@ -143,7 +144,7 @@ func purityOf(p string) purity {
 		}
 	}
 	switch p {
-	case "sctp/wire", "sctp/congestion", "internal/tlv", "rserpool", "asap", "enrp":
+	case "sctp/wire", "sctp/congestion", "internal/tlv", "rserpool", "rserpool/profile", "asap", "enrp":
 		return purity{imports: true, vars: true, goStmt: true, clock: true}
 	case "handlespace", "handlespace/policy":
 		// Several goroutines share a handlespace and its policies draw lots, so

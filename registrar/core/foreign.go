@@ -38,7 +38,7 @@ func (r *Registrar) forPeer(pe rserpool.PoolElement, p *peer) rserpool.PoolEleme
 	if !p.isForeign() {
 		return pe
 	}
-	pe.Life = r.profile.LifeUnit.forForeign(pe.Life)
+	pe.Life = lifeForForeign(r.profile.LifeUnit, pe.Life)
 	if pe.User.UDPPort == rserpool.DefaultUDPPort {
 		pe.User.UDPPort = 0
 	}

@@ -314,16 +314,6 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// The RFC profile has the RFC's values (RFC 5353 §4.2).
-func TestProfileRFC(t *testing.T) {
-	require.Equal(t, 30*time.Second, core.ProfileRFC.Heartbeat)
-	require.Equal(t, 61*time.Second, core.ProfileRFC.MaxTimeLastHeard)
-	require.Equal(t, 5*time.Second, core.ProfileRFC.MaxTimeNoResponse)
-	require.Equal(t, core.LifeSeconds, core.ProfileRFC.LifeUnit)
-	require.Equal(t, core.ArbitrationLarger, core.ProfileRFC.Arbitration)
-	require.False(t, core.ProfileRFC.HoldTakeoverAck)
-}
-
 // Two runs with the same inputs do the same.
 func TestDeterminism(t *testing.T) {
 	run := func() []string {

@@ -12,9 +12,9 @@ import (
 // those that count milliseconds never for less than a second.
 const lifeAmbiguous = 1000
 
-// life reads a Registration Life; ok is false if it does not end. Values from 2³¹
+// life reads a Registration Life in a unit; ok is false if it does not end. Values from 2³¹
 // are negative (RFC 5354 §3.10: signed) and do not end either.
-func (u LifeUnit) life(v uint32, home bool) (d time.Duration, ok bool) {
+func life(u LifeUnit, v uint32, home bool) (d time.Duration, ok bool) {
 	switch {
 	case v > 0x7fffffff:
 		return 0, false
@@ -24,9 +24,9 @@ func (u LifeUnit) life(v uint32, home bool) (d time.Duration, ok bool) {
 	return time.Duration(v) * time.Second, true
 }
 
-// forForeign is the Registration Life to tell a peer of another implementation. It
+// lifeForForeign is the Registration Life to tell a peer of another implementation. It
 // counts milliseconds: seconds below 1000 would make it drop the element at once.
-func (u LifeUnit) forForeign(v uint32) uint32 {
+func lifeForForeign(u LifeUnit, v uint32) uint32 {
 	if u == LifeAuto && v < lifeAmbiguous {
 		return v * 1000
 	}
@@ -37,7 +37,7 @@ func (u LifeUnit) forForeign(v uint32) uint32 {
 // announced.
 func (r *Registrar) setLife(now time.Time, el handlespace.Element) {
 	k := elementTimer(timerLife, el.Key())
-	d, ok := r.profile.LifeUnit.life(el.Life, el.Home == r.id)
+	d, ok := life(r.profile.LifeUnit, el.Life, el.Home == r.id)
 	if !ok {
 		r.timers.stop(k)
 		r.space.SetExpiry(el.Handle, el.ID, time.Time{})

@@ -58,7 +58,7 @@ func New(now time.Time, cfg Config) (*Registrar, error) {
 	if cfg.Profile.Name == "" {
 		cfg.Profile = ProfileDefault
 	}
-	if err := cfg.Profile.validate(); err != nil {
+	if err := cfg.Profile.Validate(); err != nil {
 		return nil, err
 	}
 	rnd, err := cfg.source()
@@ -92,23 +92,6 @@ func New(now time.Time, cfg Config) (*Registrar, error) {
 	}
 	r.start(now)
 	return r, nil
-}
-
-// validate refuses profiles whose timers would spin or never fire.
-func (p *Profile) validate() error {
-	for _, d := range []time.Duration{
-		p.Heartbeat, p.MaxTimeLastHeard, p.MaxTimeNoResponse, p.MentorTimeout, p.MentorRetry, p.TakeoverGuard,
-		p.DialRetryMin, p.DialRetryMax, p.KeepAlive, p.KeepAliveTimeout, p.LinkGrace, p.AdoptTimeout,
-		p.ReportWindow, p.NotifyDelay,
-	} {
-		if d < time.Millisecond {
-			return fmt.Errorf("registrar: profile %q has a timer of %v, want at least 1ms", p.Name, d)
-		}
-	}
-	if p.MaxHandle < 1 {
-		return fmt.Errorf("registrar: profile %q allows pool handles of %d bytes", p.Name, p.MaxHandle)
-	}
-	return nil
 }
 
 // ID is the registrar's identifier. It changes only if another registrar has the
