@@ -85,7 +85,7 @@ func (a *Association) onHeartbeatTimers(now time.Time, p *path.Path) {
 		if !a.mayProbe(now, p) {
 			return
 		}
-	case p.Errors == 0 && now.Sub(p.LastData) < p.Settings.HeartbeatInterval:
+	case p.State == path.Active && p.Errors == 0 && now.Sub(p.LastData) < p.Settings.HeartbeatInterval:
 		a.planHeartbeat(p.LastData, p) // not idle
 		return
 	}

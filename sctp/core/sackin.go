@@ -169,7 +169,7 @@ func (a *Association) windowChanged(rwnd int) {
 		t.probing = true
 		a.errors = 0
 		for _, p := range a.paths.All {
-			if p.Usable() {
+			if p.State == path.Active { // RFC 7829: another has data because of its errors
 				p.Errors = 0
 			}
 		}
