@@ -84,7 +84,9 @@ func (a *Association) Send(now time.Time, m *Outgoing, data []byte) error {
 	} else {
 		q.Continue(open, data, !m.Partial, m.Immediate)
 	}
-	if open.Held() >= a.beginAt() || q.Held() > a.cfg.SendBuffer {
+	// A single byte cannot be sent yet, see tx.Message.Ended: begun with no more it
+	// would hold up all others and itself.
+	if open.Held() > 1 && (open.Held() >= a.beginAt() || q.Held() > a.cfg.SendBuffer) {
 		q.Ready(open)
 	}
 	return nil
@@ -192,7 +194,8 @@ func (a *Association) writable() {
 	if !t.blocked {
 		return
 	}
-	enough := a.cfg.SendBuffer * 3 / 4
+	// An open message keeps a byte, lest its end be a fragment without data.
+	enough := max(a.cfg.SendBuffer*3/4, 1)
 	if m := t.queue.Stuck(); t.queue.Held()-t.queue.Parked() <= enough || m != nil && m.Held() <= enough {
 		t.blocked = false
 		a.ev.push(Event{Kind: EventWritable})
