@@ -78,14 +78,18 @@ func (d *demux) claimed(h *wire.Header, remote netip.AddrPort) *Association {
 // listing returns the association of one of the addresses that an INIT lists (RFC 9260
 // §5.1.2 D).
 func (d *demux) listing(in core.Inbound, pkt wire.Packet) *Association {
-	listed := core.ListedAddrs(in, pkt)
-	if len(listed) == 0 {
+	return d.one(core.ListedAddrs(in, pkt), pkt.SrcPort, pkt.DstPort)
+}
+
+// one returns the association of one of some addresses, verified ones, of a peer.
+func (d *demux) one(peers []netip.AddrPort, peerPort, ourPort uint16) *Association {
+	if len(peers) == 0 {
 		return nil
 	}
 	d.mu.RLock()
 	defer d.mu.RUnlock()
-	for _, l := range listed {
-		if a := d.byTuple[tuple{l, pkt.SrcPort, pkt.DstPort}]; a != nil {
+	for _, p := range peers {
+		if a := d.byTuple[tuple{p, peerPort, ourPort}]; a != nil {
 			return a
 		}
 	}

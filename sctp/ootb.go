@@ -75,7 +75,7 @@ func (r *reader) stray(now time.Time, i int) {
 	l := s.demux.listener(p.pkt.DstPort, p.in.Local)
 	switch p.pkt.First().Type() {
 	case wire.TypeCookieEcho:
-		r.cookie(now, p, l)
+		r.cookie(now, i, l)
 	case wire.TypeInit:
 		if a := s.demux.listing(p.in, p.pkt); a != nil {
 			r.input(now, run{a, i, i})
@@ -136,8 +136,8 @@ func (r *reader) answer(now time.Time, p *inPacket, l *Listener, limit *bucket) 
 
 // cookie lets an association in whose COOKIE ECHO is valid, if there is room for it.
 // While the backlog is full nothing is said: the peer repeats its COOKIE ECHO.
-func (r *reader) cookie(now time.Time, p *inPacket, l *Listener) {
-	s := r.stack
+func (r *reader) cookie(now time.Time, i int, l *Listener) {
+	s, p := r.stack, &r.packets[i]
 	if l == nil {
 		r.answer(now, p, nil, &s.keeper.replies)
 		return
@@ -156,6 +156,13 @@ func (r *reader) cookie(now time.Time, p *inPacket, l *Listener) {
 	pass := t.Data == nil || k.replies.take(now) // a Stale Cookie error
 	k.mu.Unlock()
 	if c != nil {
+		// The INIT came when there was none, from an address that the peer has beside
+		// that of an association which was opened since (RFC 9260 §5.2.4).
+		if a := s.demux.one(c.PeerAddrs(), c.PeerPort(), c.LocalPort()); a != nil {
+			l.unreserve()
+			r.input(now, run{a, i, i})
+			return
+		}
 		l.enter(now, c, Stats{})
 		return
 	}
