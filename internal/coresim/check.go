@@ -29,11 +29,12 @@ func (e *End) check() {
 	case e.Buffered() > cfg.SendBuffer+maxMessage+64:
 		fail("%v: the send buffer of %d bytes overflows", e, cfg.SendBuffer)
 	}
+	par := e.Parameters()
 	for _, p := range e.Paths() {
 		switch {
 		case p.InFlight < 0, p.Cwnd < wire.DataHeaderLen, p.PacketSize > cfg.MTU-20-8, p.PacketSize < 512, p.Errors < 0:
 			fail("%v: path %v", e, p.Remote)
-		case p.RTO < cfg.RTOMin, p.RTO > cfg.RTOMax, p.SRTT < 0, p.SRTT > cfg.RTOMax, p.RTTVar < 0:
+		case p.RTO < par.RTOMin, p.RTO > par.RTOMax, p.SRTT < 0, p.RTTVar < 0:
 			fail("%v: RTO of path %v", e, p.Remote)
 		case closed && p.InFlight != 0:
 			fail("%v: in flight on path %v after the end", e, p.Remote)

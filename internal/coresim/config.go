@@ -30,6 +30,11 @@ func randomConfig(r *rand.Rand, mortal bool) core.Config {
 	c.OutStreams = pick(r, uint16(1+r.IntN(20)), 1000)
 	c.MaxInStreams = pick(r, uint16(1+r.IntN(20)), 65535)
 	c.AssociationMaxRetrans, c.PathMaxRetrans, c.MaxInitRetransmits = patient, r.IntN(8), 1000
+	c.ReportUndelivered = r.IntN(2) == 0
+	c.PotentiallyFailed, c.PFMaxRetrans = r.IntN(2) == 0, r.IntN(3)
+	c.HidePotentiallyFailed = r.IntN(4) == 0
+	c.PrimarySwitchover, c.PrimaryMaxRetrans = r.IntN(4) == 0, r.IntN(8)
+	c.HeartbeatMaxBurst = 1 + r.IntN(3)
 	if mortal {
 		c.AssociationMaxRetrans, c.MaxInitRetransmits = 8, 8
 	}

@@ -21,8 +21,9 @@ type End struct {
 	open     map[wire.StreamID]*partMessage
 	readable map[wire.StreamID]bool
 	order    []wire.StreamID // readable, in the order of the events
-	writable bool            // reported since it was last looked at
-	up       int             // times that COMMUNICATION UP was reported
+	back     []core.Undelivered
+	writable bool // reported since it was last looked at
+	up       int  // times that COMMUNICATION UP was reported
 
 	checks int
 	second time.Time // storms are looked for in the second from here on
@@ -78,6 +79,10 @@ func (e *End) event(v core.Event) {
 	case core.EventRestart:
 		e.Restarts++
 		e.forget()
+	case core.EventUndelivered:
+		for u, ok := e.TakeUndelivered(); ok; u, ok = e.TakeUndelivered() {
+			e.back = append(e.back, u)
+		}
 	case core.EventWritable:
 		e.writable = true
 	case core.EventAllAcked:

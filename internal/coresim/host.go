@@ -25,7 +25,8 @@ type Host struct {
 	w     *World
 	name  string
 	addrs []netip.Addr
-	port  uint16 // UDP
+	gone  []netip.Addr // of these, those that were taken away
+	port  uint16       // UDP
 	resp  *core.Responder
 }
 
@@ -117,12 +118,19 @@ func (h *Host) receive(local netip.Addr, from netip.AddrPort, data []byte, ecn u
 	h.w.tell(h, "<", from, pkt)
 	in := core.Inbound{Local: local, Remote: from, ECN: ecn}
 	if e := h.find(from, pkt); e != nil {
-		e.HandlePacket(h.now(), in, pkt)
-		e.pending = true
-		if !h.w.Batch {
-			e.drain()
-		}
+		h.give(e, in, pkt)
 		return
+	}
+	var i wire.Init
+	if i.Decode(pkt.First()) == nil && !i.Ack {
+		remotes := make([]netip.AddrPort, len(i.Addrs))
+		for n, a := range i.Addrs {
+			remotes[n] = netip.AddrPortFrom(a, from.Port())
+		}
+		if e := h.relative(pkt, remotes); e != nil {
+			h.give(e, in, pkt)
+			return
+		}
 	}
 	var l *core.Listening
 	if h.Listen && pkt.DstPort == Port {
@@ -132,9 +140,39 @@ func (h *Host) receive(local netip.Addr, from netip.AddrPort, data []byte, ecn u
 	if t.Data != nil {
 		h.transmit(t)
 	}
-	if a != nil {
-		h.end(a).drain()
+	if a == nil {
+		return
 	}
+	if e := h.relative(pkt, a.PeerAddrs()); e != nil {
+		h.give(e, in, pkt)
+		return
+	}
+	h.end(a).drain()
+}
+
+// give passes a packet to an association.
+func (h *Host) give(e *End, in core.Inbound, pkt wire.Packet) {
+	e.HandlePacket(h.now(), in, pkt)
+	e.pending = true
+	if !h.w.Batch {
+		e.drain()
+	}
+}
+
+// relative is the association whose peer has one of these addresses, if it is
+// verified: a stack finds by it whom an INIT or a COOKIE ECHO from an unknown address
+// of that peer is for.
+func (h *Host) relative(pkt wire.Packet, remotes []netip.AddrPort) *End {
+	e := h.Live(pkt.DstPort, pkt.SrcPort)
+	if e == nil {
+		return nil
+	}
+	for _, p := range e.Paths() {
+		if p.State != core.PathUnconfirmed && slices.Contains(remotes, p.Remote) {
+			return e
+		}
+	}
+	return nil
 }
 
 // timeouts serves the timers that are due and sends what batches left over.
@@ -169,7 +207,7 @@ func (h *Host) transmit(t core.Transmit) {
 			h.w.Sent(h, t.Remote, pkt)
 		}
 	}
-	if !slices.Contains(h.addrs, t.Local) {
+	if !slices.Contains(h.addrs, t.Local) || slices.Contains(h.gone, t.Local) {
 		return // a stack cannot send from it
 	}
 	if h.w.carry != nil {
@@ -179,13 +217,33 @@ func (h *Host) transmit(t core.Transmit) {
 	h.w.Net.Send(h.w.Now, netip.AddrPortFrom(t.Local, h.port), dg)
 }
 
+// withdraw takes an address away.
+func (h *Host) withdraw(a netip.Addr) {
+	h.gone = append(h.gone, a)
+	for _, e := range h.Ends {
+		e.RemoveLocalAddr(h.now(), a)
+		e.drain()
+	}
+}
+
+// restore gives all addresses back.
+func (h *Host) restore() {
+	for _, a := range h.gone {
+		for _, e := range h.Ends {
+			e.AddLocalAddr(h.now(), a)
+			e.drain()
+		}
+	}
+	h.gone = nil
+}
+
 // source chooses the address to send from as routes do: of the same network if
 // there is one, else the first of the same family.
 func (h *Host) source(to netip.Addr) netip.Addr {
 	var out netip.Addr
 	for _, a := range h.addrs {
 		switch {
-		case a.Is4() != to.Is4():
+		case a.Is4() != to.Is4(), slices.Contains(h.gone, a):
 		case network(a) == network(to):
 			return a
 		case !out.IsValid():

@@ -118,7 +118,7 @@ func (p *player) setUp() {
 }
 
 func programFlow(tx, rx *End) *Flow {
-	return &Flow{tx: tx, rx: rx, sent: map[uint32]int{}, order: map[wire.StreamID][]uint32{}, buf: make([]byte, 1<<16)}
+	return &Flow{tx: tx, rx: rx, Left: 1 << 30, sent: map[uint32]int{}, struck: map[uint32]bool{}, order: map[wire.StreamID][]uint32{}, buf: make([]byte, 1<<16)}
 }
 
 func pickByte[T any](b byte, of ...T) T { return of[int(b)%len(of)] }

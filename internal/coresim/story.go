@@ -172,7 +172,7 @@ func (s *story) talk(as, bs *End) *Host {
 		progress, idle := false, true
 		for _, f := range s.flows {
 			progress = f.pump(early && i > 200) || progress
-			idle = idle && f.Left == 0 && f.Missing() == 0
+			idle = idle && f.idle()
 		}
 		if progress {
 			s.moved = w.Now
@@ -202,13 +202,17 @@ func (s *story) talk(as, bs *End) *Host {
 // noticed.
 func (s *story) finish(as, bs *End, crashed *Host) {
 	how := s.r.IntN(5)
+	torn := false // a message stays without its end, which is an end by ABORT
+	for _, f := range s.flows {
+		torn = !f.abandon() || torn
+	}
 	switch {
 	case crashed != nil:
 	case as.State() == core.Closed || bs.State() == core.Closed:
 		if !s.mortal {
 			fail("died of %v, %v\n%v\n%v", as.Err(), bs.Err(), as, bs)
 		}
-	case how == 0:
+	case how == 0, torn:
 		e := pick(s.r, as, bs)
 		_ = e.Abort(e.host.now(), []byte("enough"))
 		e.drain()
@@ -232,7 +236,7 @@ func (s *story) finish(as, bs *End, crashed *Host) {
 			fail("still there after a day\n%v\n%v", as, bs)
 		}
 	}
-	if crashed != nil || as.Err() != nil && bs.Err() != nil {
+	if crashed != nil || torn || as.Err() != nil && bs.Err() != nil {
 		return
 	}
 	for _, f := range s.flows {

@@ -26,7 +26,10 @@ func show(c wire.RawChunk) string {
 	var s wire.Sack
 	var down wire.Shutdown
 	var a wire.Abort
+	var i wire.Init
 	switch {
+	case i.Decode(c) == nil:
+		return fmt.Sprintf("%v tag=%08x tsn=%d rwnd=%d os=%d mis=%d addrs=%v", c.Type(), uint32(i.InitiateTag), i.InitialTSN, i.ARwnd, i.OutStreams, i.InStreams, i.Addrs)
 	case d.Decode(c) == nil:
 		flags := ""
 		for _, f := range []struct {

@@ -1,7 +1,6 @@
 package coresim
 
 import (
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -27,6 +26,10 @@ type Flow struct {
 	sent   map[uint32]int             // sizes of the messages that have not arrived
 	order  map[wire.StreamID][]uint32 // ordered ones of these, by stream
 
+	struck  map[uint32]bool // given up: they must not arrive
+	writing *writing        // a message that is being sent piece by piece
+	pieces  int             // one message in so many is
+
 	dataIn  uint64 // chunks that had arrived when it was last looked at
 	streams int
 	paused  time.Time // the reader sleeps until then
@@ -47,14 +50,17 @@ type partMessage struct {
 func newFlow(r *rand.Rand, tx, rx *End, first uint32) *Flow {
 	return &Flow{
 		Left: 1 + r.IntN(150), tx: tx, rx: rx, r: r, first: first, next: first,
-		sent: map[uint32]int{}, order: map[wire.StreamID][]uint32{},
+		sent: map[uint32]int{}, struck: map[uint32]bool{}, order: map[wire.StreamID][]uint32{},
 		streams: min(tx.OutStreams(), pick(r, 1, 3, 8, 500)), buf: make([]byte, 1+r.IntN(3000)),
-		told: r.IntN(2) == 0, big: pick(r, 2, 8, 8, 1000),
+		told: r.IntN(2) == 0, big: pick(r, 2, 8, 8, 1000), pieces: pick(r, 5, 30, 1000),
 	}
 }
 
 // Missing is the number of messages that were sent and have not arrived.
 func (f *Flow) Missing() int { return len(f.sent) }
+
+// idle says that all was sent and has arrived.
+func (f *Flow) idle() bool { return f.Left <= 0 && f.writing == nil && len(f.sent) == 0 }
 
 // body is byte i of a message.
 func body(id uint32, i int) byte { return byte(int(id)*31 + i*7 + i>>8) }
@@ -63,6 +69,7 @@ func body(id uint32, i int) byte { return byte(int(id)*31 + i*7 + i>>8) }
 // reports whether something did since the last time.
 func (f *Flow) pump(over bool) bool {
 	f.write(over)
+	f.takeBack()
 	in := f.rx.Stats().DataIn
 	progress := in > f.dataIn
 	f.dataIn = in
@@ -79,54 +86,6 @@ func (f *Flow) pump(over bool) bool {
 		f.rx.drain()
 	}
 	return progress
-}
-
-func (f *Flow) write(over bool) {
-	e := f.tx
-	if over || f.Left == 0 || e.State() != core.Established || f.blocked && !e.writable {
-		return
-	}
-	f.blocked = false
-	for f.Left > 0 && !f.blocked {
-		f.blocked = !f.send()
-		if f.blocked && !f.told {
-			f.blocked = false
-			break
-		}
-	}
-	e.drain()
-}
-
-// send sends a random message; false if the send buffer is full.
-func (f *Flow) send() bool {
-	r := f.r
-	n := 1 + r.IntN(300)
-	if r.IntN(f.big) == 0 {
-		n = 1 + r.IntN(maxMessage)
-	}
-	return f.put(core.Outgoing{Stream: wire.StreamID(r.IntN(f.streams)), Unordered: r.IntN(5) == 0, Immediate: r.IntN(20) == 0}, n)
-}
-
-// put sends the next message, of n bytes; false if the send buffer is full.
-func (f *Flow) put(m core.Outgoing, n int) bool {
-	m.PPID = wire.PPID(f.next)
-	b := make([]byte, n)
-	for i := range b {
-		b[i] = body(f.next, i)
-	}
-	f.tx.writable = false
-	err := f.tx.Send(f.tx.host.now(), &m, b)
-	if errors.Is(err, core.ErrWouldBlock) {
-		return false
-	}
-	must(err, "%v: Send", f.tx)
-	f.sent[f.next] = n
-	if !m.Unordered {
-		f.order[m.Stream] = append(f.order[m.Stream], f.next)
-	}
-	f.next++
-	f.Left--
-	return true
 }
 
 // readTold reads the streams that events named, each until it is empty.
@@ -198,6 +157,6 @@ func (f *Flow) arrived(id uint32, n int, info core.Incoming) {
 
 func (f *Flow) String() string {
 	_, n, ok := f.rx.NextMessage()
-	return fmt.Sprintf("%s to %s: %d arrived, %d on the way, %d left, by events %v, writer blocked %v, readable %v (%d bytes), reader sleeps for %v",
-		f.tx.host.name, f.rx.host.name, f.Got, len(f.sent), f.Left, f.told, f.blocked, ok, n, max(f.paused.Sub(f.tx.host.w.Now), 0))
+	return fmt.Sprintf("%s to %s: %d arrived, %d on the way, %d left, by events %v, writer blocked %v (%+v, send buffer %d), readable %v (%d bytes), reader sleeps for %v",
+		f.tx.host.name, f.rx.host.name, f.Got, len(f.sent), f.Left, f.told, f.blocked, f.writing, f.tx.host.Config.SendBuffer, ok, n, max(f.paused.Sub(f.tx.host.w.Now), 0))
 }

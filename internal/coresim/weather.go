@@ -65,7 +65,8 @@ func (s *story) calm() {
 	}
 }
 
-// down pulls a cable: nothing passes to and from one address.
+// down pulls a cable: nothing passes to and from one address. The host may notice,
+// and take the address away.
 func (s *story) down() {
 	h := pick(s.r, s.a, s.b)
 	x := h.addrs[s.r.IntN(len(h.addrs))]
@@ -74,12 +75,17 @@ func (s *story) down() {
 			s.w.Net.SetDown(a, b, true)
 		}
 	})
+	if s.r.IntN(3) == 0 {
+		h.withdraw(x)
+	}
 	s.downTo = s.w.Now.Add(time.Duration(s.r.IntN(60_000)) * time.Millisecond)
 }
 
 // up puts the cables back.
 func (s *story) up() {
 	s.pairs(func(a, b netip.Addr) { s.w.Net.SetDown(a, b, false) })
+	s.a.restore()
+	s.b.restore()
 }
 
 // part separates the hosts, in both directions or one.
@@ -112,7 +118,7 @@ func (s *story) heal() {
 // mishap is what happens once in a while.
 func (s *story) mishap() {
 	r := s.r
-	switch r.IntN(10) {
+	switch r.IntN(13) {
 	case 0:
 		s.weather()
 	case 1:
@@ -136,5 +142,9 @@ func (s *story) mishap() {
 		s.replay()
 	case 8:
 		s.forge()
+	case 9:
+		s.icmp()
+	case 10, 11:
+		s.control()
 	}
 }
