@@ -16,8 +16,22 @@ func dumpCommand() *cobra.Command {
 		Use:   "dump FILE.pcap[ng]",
 		Short: "Print the chunks, ASAP and ENRP messages of a capture",
 		Long: `Print one line for each SCTP chunk of a capture file, be it in UDP or straight in
-IP, with the ASAP and ENRP messages inside of unfragmented DATA and of multicast
-datagrams. Malformed packets are named. "-" reads standard input.`,
+IP, with the ASAP and ENRP messages inside of DATA chunks and of multicast
+datagrams. A message in several chunks is shown with the one that completes it.
+Malformed packets are named. "-" reads standard input.
+
+With --json each line is an object. Fields that do not apply are left out:
+
+  packet     number of the packet in the file, from 1
+  time       time of day in UTC, to the microsecond
+  from, to   addresses: IP[@UDPPORT]:PORT
+  vtag       verification tag
+  chunk      type of the chunk
+  text       the chunk for people
+  message    the ASAP or ENRP message, for people
+  fragments  in how many DATA chunks it came, if not in one
+  cut        true if the capture does not hold the whole chunk
+  error      what is malformed`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			in := c.InOrStdin()
@@ -38,14 +52,17 @@ datagrams. Malformed packets are named. "-" reads standard input.`,
 
 // row is one line of output: a chunk, a datagram of multicast, or a problem.
 type row struct {
-	Time    string `json:"time"`
-	From    string `json:"from"`
-	To      string `json:"to"`
-	Tag     string `json:"vtag,omitempty"`
-	Chunk   string `json:"chunk,omitempty"`
-	Text    string `json:"text,omitempty"`
-	Message string `json:"message,omitempty"` // ASAP or ENRP, decoded
-	Error   string `json:"error,omitempty"`
+	Packet    int    `json:"packet"`
+	Time      string `json:"time"`
+	From      string `json:"from"`
+	To        string `json:"to"`
+	Tag       string `json:"vtag,omitempty"`
+	Chunk     string `json:"chunk,omitempty"`
+	Text      string `json:"text,omitempty"`
+	Message   string `json:"message,omitempty"` // ASAP or ENRP, decoded
+	Fragments int    `json:"fragments,omitempty"`
+	Cut       bool   `json:"cut,omitempty"`
+	Error     string `json:"error,omitempty"`
 }
 
 // String is the row for people.
@@ -58,6 +75,12 @@ func (r *row) String() string {
 		if part != "" {
 			s += "  " + part
 		}
+	}
+	if r.Fragments > 0 {
+		s += fmt.Sprintf("  (in %d chunks)", r.Fragments)
+	}
+	if r.Cut {
+		s += "  (cut)"
 	}
 	if r.Error != "" {
 		s += "  MALFORMED: " + r.Error
@@ -80,6 +103,7 @@ func dump(in io.Reader, out io.Writer, asJSON bool) error {
 	if err != nil {
 		return err
 	}
+	d := newDissector()
 	for {
 		f, err := frames()
 		if err == io.EOF {
@@ -88,7 +112,7 @@ func dump(in io.Reader, out io.Writer, asJSON bool) error {
 		if err != nil {
 			return fmt.Errorf("dump: %w", err)
 		}
-		for r := range decodeFrame(f) {
+		for r := range d.rows(f) {
 			if err := emit(r); err != nil {
 				return err
 			}

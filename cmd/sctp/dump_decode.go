@@ -1,28 +1,17 @@
 package main
 
 import (
-	"bufio"
-	"errors"
+	"bytes"
 	"fmt"
-	"io"
 	"iter"
-	"time"
 
 	"github.com/google/gopacket"
 	"github.com/google/gopacket/layers"
-	"github.com/google/gopacket/pcapgo"
 
 	"github.com/rserpool/rserpool/asap"
 	"github.com/rserpool/rserpool/enrp"
 	"github.com/rserpool/rserpool/sctp/wire"
 )
-
-// frame is one captured packet.
-type frame struct {
-	data []byte
-	at   time.Time
-	link layers.LinkType
-}
 
 // Ports that carry SCTP, ASAP announcements and ENRP presence in UDP.
 const (
@@ -31,88 +20,77 @@ const (
 	portENRP = 9901
 )
 
-// openCapture reads pcap and pcapng files.
-func openCapture(in io.Reader) (func() (frame, error), error) {
-	b := bufio.NewReader(in)
-	magic, err := b.Peek(4)
-	if err != nil {
-		return nil, errors.New("dump: not a capture file: too short")
-	}
-	if magic[0] == 0x0a && magic[1] == 0x0d {
-		r, err := pcapgo.NewNgReader(b, pcapgo.NgReaderOptions{WantMixedLinkType: true})
-		if err != nil {
-			return nil, fmt.Errorf("dump: %w", err)
-		}
-		return func() (frame, error) {
-			d, ci, err := r.ReadPacketData()
-			if err != nil {
-				return frame{}, err
-			}
-			link := r.LinkType()
-			if len(ci.AncillaryData) > 0 {
-				if l, ok := ci.AncillaryData[0].(layers.LinkType); ok {
-					link = l
-				}
-			}
-			return frame{d, ci.Timestamp, link}, nil
-		}, nil
-	}
-	r, err := pcapgo.NewReader(b)
-	if err != nil {
-		return nil, fmt.Errorf("dump: %w", err)
-	}
-	return func() (frame, error) {
-		d, ci, err := r.ReadPacketData()
-		return frame{d, ci.Timestamp, r.LinkType()}, err
-	}, nil
+// dissector turns captured packets into rows.
+type dissector struct {
+	packets int
+	parts   reassembly
 }
 
-// decodeFrame yields the rows of one captured packet, none if it is not about
-// SCTP or RSerPool. It survives whatever a decoder makes of the bytes.
-func decodeFrame(f frame) iter.Seq[*row] {
+func newDissector() *dissector { return &dissector{parts: newReassembly(maxParts)} }
+
+// rows yields the rows of one captured packet, none if it is not about SCTP or
+// RSerPool. It survives whatever a decoder makes of the bytes.
+func (d *dissector) rows(f frame) iter.Seq[*row] {
+	d.packets++
 	return func(yield func(*row) bool) {
 		p := gopacket.NewPacket(f.data, f.link, gopacket.DecodeOptions{Lazy: true, NoCopy: true})
-		base := row{Time: f.at.UTC().Format("15:04:05.000000")}
-		var sctpBytes []byte
+		base := row{Packet: d.packets, Time: f.at.UTC().Format("15:04:05.000000")}
 		network := p.NetworkLayer()
 		if network == nil {
 			return
 		}
 		src, dst := network.NetworkFlow().Endpoints()
 		udp, _ := p.Layer(layers.LayerTypeUDP).(*layers.UDP)
+		proto, length, fragment := header(network)
 		switch {
-		case udp != nil && (udp.DstPort == portSCTP || udp.SrcPort == portSCTP || looksLikeSCTP(udp.Payload)):
-			base.From = fmt.Sprintf("%s@%d", bracket(src), udp.SrcPort)
-			base.To = fmt.Sprintf("%s@%d", bracket(dst), udp.DstPort)
-			sctpBytes = udp.Payload
-		case udp != nil && (udp.DstPort == portASAP || udp.DstPort == portENRP):
+		case fragment && (proto == layers.IPProtocolUDP || proto == layers.IPProtocolSCTP):
+			base.From, base.To, base.Text = bracket(src), bracket(dst), "IP fragment"
+			yield(&base)
+		case udp != nil && (udp.DstPort == portASAP || udp.DstPort == portENRP) && udp.SrcPort != portSCTP:
 			base.From = fmt.Sprintf("%s:%d", bracket(src), udp.SrcPort)
 			base.To = fmt.Sprintf("%s:%d", bracket(dst), udp.DstPort)
 			base.Text = "UDP"
-			base.Message, base.Error = decodeMessage(int(udp.DstPort), udp.Payload)
+			if base.Cut = f.cut; !f.cut {
+				base.Message, base.Error = decodeMessage(int(udp.DstPort), udp.Payload)
+			}
 			yield(&base)
-			return
-		case protocol(network) == layers.IPProtocolSCTP:
+		case udp != nil && (udp.DstPort == portSCTP || udp.SrcPort == portSCTP || looksLikeSCTP(udp.Payload)):
+			base.From = fmt.Sprintf("%s@%d", bracket(src), udp.SrcPort)
+			base.To = fmt.Sprintf("%s@%d", bracket(dst), udp.DstPort)
+			d.chunks(base, whole(udp.Payload, int(udp.Length)-udpHeader, f.cut), len(udp.Payload), yield)
+		case proto == layers.IPProtocolSCTP:
 			base.From, base.To = bracket(src), bracket(dst)
-			sctpBytes = network.LayerPayload()
-		default:
-			return
+			b := network.LayerPayload()
+			d.chunks(base, whole(b, length, f.cut), len(b), yield)
 		}
-		yieldChunks(base, sctpBytes, yield)
 	}
+}
+
+// udpHeader is the size of the UDP header.
+const udpHeader = 8
+
+// whole fills a packet that the capture has cut with zeros, so that its chunks can be
+// told apart.
+func whole(b []byte, length int, cut bool) []byte {
+	if !cut || length <= len(b) {
+		return b
+	}
+	return append(bytes.Clone(b), make([]byte, length-len(b))...)
 }
 
 // looksLikeSCTP recognizes SCTP on other UDP ports by its checksum.
 func looksLikeSCTP(b []byte) bool { return len(b) >= wire.HeaderLen+4 && wire.VerifyChecksum(b) }
 
-func protocol(n gopacket.NetworkLayer) layers.IPProtocol {
+// header is the protocol inside of IP, the length of what it carries, and whether that is
+// only a part of it.
+func header(n gopacket.NetworkLayer) (proto layers.IPProtocol, length int, fragment bool) {
 	switch ip := n.(type) {
 	case *layers.IPv4:
-		return ip.Protocol
+		return ip.Protocol, int(ip.Length) - 4*int(ip.IHL), ip.FragOffset != 0 || ip.Flags&layers.IPv4MoreFragments != 0
 	case *layers.IPv6:
-		return ip.NextHeader
+		return ip.NextHeader, int(ip.Length), false
 	}
-	return 0
+	return 0, 0, false
 }
 
 func bracket(e gopacket.Endpoint) string {
@@ -122,41 +100,72 @@ func bracket(e gopacket.Endpoint) string {
 	return e.String()
 }
 
-// yieldChunks yields a row for each chunk of an SCTP packet.
-func yieldChunks(base row, b []byte, yield func(*row) bool) {
+// chunks yields a row for each chunk of an SCTP packet, of which the first n bytes were
+// captured.
+func (d *dissector) chunks(base row, b []byte, n int, yield func(*row) bool) {
 	pkt, err := wire.Parse(b)
 	problem := ""
 	if err != nil {
 		problem = err.Error()
 		if pkt, err = wire.ParseUnchecked(b); err != nil {
-			base.Error = problem
+			base.Error, base.Cut = problem, n < len(b)
 			yield(&base)
 			return
 		}
 	}
+	if n < len(b) {
+		problem = "" // the checksum of what is there says nothing
+	}
 	base.From += fmt.Sprintf(":%d", pkt.SrcPort)
 	base.To += fmt.Sprintf(":%d", pkt.DstPort)
 	base.Tag = fmt.Sprintf("0x%08x", uint32(pkt.VTag))
+	end := wire.HeaderLen
 	for c := range pkt.Chunks() {
+		end += c.Len()
 		r := base
-		r.Chunk = c.Type().String()
-		r.Text, r.Error = describe(c)
-		if r.Error == "" {
-			r.Error = problem
-		}
-		if c.Type() == wire.TypeData {
-			var d wire.Data
-			if d.Decode(c) == nil && d.Begin && d.End {
-				var e string
-				r.Message, e = decodeMessage(portOf(d.PPID), d.Payload)
-				if r.Error == "" {
-					r.Error = e
-				}
-			}
+		r.Chunk, r.Error = c.Type().String(), problem
+		if r.Cut = end > n; r.Cut {
+			r.Text = headOnly(c, n-(end-c.Len()))
+		} else {
+			d.chunk(&r, &pkt.Header, c)
 		}
 		if !yield(&r) {
 			return
 		}
+		end += -end & 3
+	}
+}
+
+// headOnly describes a chunk of which the first n bytes were captured: of DATA, the
+// fields before the user data.
+func headOnly(c wire.RawChunk, n int) string {
+	if c.Type() == wire.TypeData && n >= wire.DataHeaderLen {
+		text, _ := describe(c)
+		return text
+	}
+	return fmt.Sprintf("%s len=%d", c.Type(), c.Len())
+}
+
+// chunk describes a chunk and the message that it holds or completes.
+func (d *dissector) chunk(r *row, h *wire.Header, c wire.RawChunk) {
+	text, problem := describe(c)
+	r.Text = text
+	if problem != "" {
+		r.Error = problem
+	}
+	var data wire.Data
+	if c.Type() != wire.TypeData || data.Decode(c) != nil || portOf(data.PPID) == 0 {
+		return
+	}
+	b := data.Payload
+	if !data.Begin || !data.End {
+		if b, r.Fragments = d.parts.add(h, &data); b == nil {
+			return
+		}
+	}
+	r.Message, problem = decodeMessage(portOf(data.PPID), b)
+	if r.Error == "" {
+		r.Error = problem
 	}
 }
 
@@ -191,12 +200,6 @@ func decodeMessage(port int, b []byte) (text, problem string) {
 	return "", ""
 }
 
-// chunk is what all chunk types of package wire can do.
-type chunk interface {
-	Decode(wire.RawChunk) error
-	String() string
-}
-
 // describe decodes a chunk and prints it as a person would.
 func describe(c wire.RawChunk) (text, problem string) {
 	d := decoderFor(c.Type())
@@ -209,7 +212,8 @@ func describe(c wire.RawChunk) (text, problem string) {
 	return d.String(), ""
 }
 
-func decoderFor(t wire.ChunkType) chunk {
+// decoderFor returns an empty chunk of a type, nil for those of extensions.
+func decoderFor(t wire.ChunkType) wire.Chunk {
 	switch t {
 	case wire.TypeData:
 		return &wire.Data{}
@@ -233,6 +237,12 @@ func decoderFor(t wire.ChunkType) chunk {
 		return &wire.CookieAck{}
 	case wire.TypeShutdownComplete:
 		return &wire.ShutdownComplete{}
+	case wire.TypeECNE:
+		return &wire.ECNE{}
+	case wire.TypeCWR:
+		return &wire.CWR{}
+	case wire.TypePad:
+		return &wire.Pad{}
 	}
 	return nil
 }

@@ -201,3 +201,13 @@ func FuzzDump(f *testing.F) {
 		}
 	})
 }
+
+// The fields of --json, which other programs read, in their order.
+func TestDumpJSONFields(t *testing.T) {
+	b, err := json.Marshal(&row{1, "t", "f", "t", "v", "c", "x", "m", 2, true, "e"})
+	require.NoError(t, err)
+	require.Equal(t, `{"packet":1,"time":"t","from":"f","to":"t","vtag":"v","chunk":"c","text":"x","message":"m","fragments":2,"cut":true,"error":"e"}`, string(b))
+	b, err = json.Marshal(&row{})
+	require.NoError(t, err)
+	require.Equal(t, `{"packet":0,"time":"","from":"","to":""}`, string(b))
+}
