@@ -92,7 +92,7 @@ func ResolveAddr(ctx context.Context, address string) ([]*Addr, error) {
 	}
 	var all []netip.Addr
 	for _, h := range p.hosts {
-		ips, err := resolveHost(ctx, h)
+		ips, err := resolveHost(orBackground(ctx), h)
 		if err != nil {
 			return nil, fmt.Errorf("sctp: address %q: %w", address, err)
 		}
@@ -157,13 +157,13 @@ func (a *Addr) targets() []netip.AddrPort {
 func (a *Addr) validPeer() error {
 	switch {
 	case a == nil || len(a.IPs) == 0:
-		return errors.New("sctp: no peer address")
+		return &net.AddrError{Err: "no IP address", Addr: a.String()}
 	case a.Port == 0:
-		return errors.New("sctp: no peer port")
+		return &net.AddrError{Err: "no SCTP port", Addr: a.String()}
 	}
 	for _, ip := range a.IPs {
 		if !ip.IsValid() || ip.IsUnspecified() || ip.IsMulticast() {
-			return fmt.Errorf("sctp: %v is not a unicast address", ip)
+			return &net.AddrError{Err: "not a unicast address", Addr: ip.String()}
 		}
 	}
 	return nil

@@ -23,6 +23,7 @@ const attemptTimeout = 5 * time.Second
 // Dial fails with the error of ctx, with an error that is ErrUnreachable if nobody
 // answers, or with an *AbortError if nobody listens there.
 func Dial(ctx context.Context, address string, cfg *Config) (*Association, error) {
+	ctx = orBackground(ctx)
 	addrs, err := ResolveAddr(ctx, address)
 	if err != nil {
 		return nil, err
@@ -55,7 +56,15 @@ func Dial(ctx context.Context, address string, cfg *Config) (*Association, error
 // the handshake is complete; see the package-level Dial for its errors. Two
 // endpoints have no more than one association: ErrAssociationExists.
 func (s *Stack) Dial(ctx context.Context, addr *Addr, cfg *Config) (*Association, error) {
-	return s.dial(ctx, addr, cfg)
+	return s.dial(orBackground(ctx), addr, cfg)
+}
+
+// orBackground is ctx, or the background where nobody gave one: no reason to panic.
+func orBackground(ctx context.Context) context.Context {
+	if ctx == nil {
+		return context.Background()
+	}
+	return ctx
 }
 
 func (s *Stack) dial(ctx context.Context, addr *Addr, cfg *Config) (*Association, error) {
@@ -77,7 +86,7 @@ func (s *Stack) connect(ctx context.Context, addr *Addr, cfg *Config) (*Associat
 		return nil, err
 	}
 	st, machine := cfg.resolve(s)
-	if err := cfg.checkSwitchover(machine); err != nil {
+	if err := cfg.check(machine); err != nil {
 		return nil, err
 	}
 	var port uint16

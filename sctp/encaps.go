@@ -15,8 +15,8 @@ func (a *Association) SetUDPPort(peer netip.Addr, port uint16) error {
 	if port == 0 {
 		return &ParameterError{Name: "UDP port", Value: 0, Min: 1, Max: lastPort}
 	}
-	return a.onPath(func(now time.Time) error {
+	return pathError(peer, a.onPath(func(now time.Time) error {
 		a.rekey = true
 		return a.core.SetEncapsPort(now, peer, port)
-	})
+	}))
 }

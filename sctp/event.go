@@ -125,7 +125,9 @@ func (SendFailed) mask() EventMask           { return EventSend }
 func (PartialAborted) mask() EventMask       { return EventPartial }
 func (NotificationsStopped) mask() EventMask { return EventAll }
 
-var errNoEvents = errors.New("sctp: Config.Events subscribes to nothing")
+// ErrNoEvents is NextEvent of an association whose Config.Events subscribes to
+// nothing.
+var ErrNoEvents = errors.New("sctp: Config.Events subscribes to nothing")
 
 // eventQueue is the notifications that wait for NextEvent.
 type eventQueue struct {
@@ -192,12 +194,13 @@ func (a *Association) notify(ev Event) {
 // wait in a bounded queue; if the application does not read them in time, it gets
 // a NotificationsStopped in place of the lost ones. After the last notification of
 // an association that ended, the error is io.EOF for a graceful end, else the
-// reason; it is net.ErrClosed after Close, and that of ctx if it ends first.
+// reason; it is net.ErrClosed after Close, that of ctx if it ends first, and
+// ErrNoEvents where Config.Events is zero.
 func (a *Association) NextEvent(ctx context.Context) (Event, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.settings.events == 0 {
-		return nil, errNoEvents
+		return nil, ErrNoEvents
 	}
 	if a.events == nil {
 		a.events = &eventQueue{}

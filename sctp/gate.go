@@ -50,7 +50,11 @@ func (g *gate) wait(ctx context.Context, mu sync.Locker, p *waiterPool, front bo
 func (g *gate) await(ctx context.Context, w *waiter, mu sync.Locker, p *waiterPool) error {
 	mu.Unlock()
 	var err error
-	if done := ctx.Done(); done == nil {
+	var done <-chan struct{}
+	if ctx != nil { // nil is as good as context.Background: no reason to panic
+		done = ctx.Done()
+	}
+	if done == nil {
 		<-w.wake
 	} else {
 		select {

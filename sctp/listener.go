@@ -71,7 +71,7 @@ func (s *Stack) Listen(addr *Addr, cfg *Config) (*Listener, error) {
 		addr = &Addr{}
 	}
 	st, machine := cfg.resolve(s)
-	if err := cfg.checkSwitchover(machine); err != nil {
+	if err := cfg.check(machine); err != nil {
 		return nil, &OpError{Op: "listen", Addr: addr.String(), Err: err}
 	}
 	l := &Listener{stack: s, port: addr.Port, settings: st}

@@ -1,7 +1,6 @@
 package sctp
 
 import (
-	"math"
 	"net/netip"
 	"time"
 
@@ -27,23 +26,23 @@ var ErrNoPath = core.ErrNoPath
 // while it is not, or, with Config.PrimarySwitchover, from when it has failed. A
 // PathChange with Primary tells that the primary has changed, whoever changed it.
 //
-// The error is ErrNoPath, or why the association ended.
+// The error is a *PathError, or why the association ended.
 func (a *Association) SetPrimary(peer netip.Addr) error {
-	return a.onPath(func(now time.Time) error { return a.core.SetPrimary(now, peer) })
+	return pathError(peer, a.onPath(func(now time.Time) error { return a.core.SetPrimary(now, peer) }))
 }
 
 // RequestHeartbeat probes an address of the peer now, also if its heartbeat is
 // disabled (RFC 9260 §11.1.10). It does not wait for the answer: a PathChange tells
 // if that changes the state of the path, and Paths the new round-trip time.
 //
-// The error is ErrNoPath, ErrShutdown when a shutdown is nearly complete, or why the
+// The error is a *PathError, ErrShutdown when a shutdown is nearly complete, or why the
 // association ended.
 func (a *Association) RequestHeartbeat(peer netip.Addr) error {
-	return a.onPath(func(now time.Time) error { return a.core.RequestHeartbeat(now, peer) })
+	return pathError(peer, a.onPath(func(now time.Time) error { return a.core.RequestHeartbeat(now, peer) }))
 }
 
 // PathSettings returns the settings of the path to an address of the peer; for the
-// zero Addr, those of addresses that the peer may yet add. The error is ErrNoPath, or
+// zero Addr, those of addresses that the peer may yet add. The error is a *PathError, or
 // why the association ended.
 func (a *Association) PathSettings(peer netip.Addr) (PathSettings, error) {
 	a.mu.Lock()
@@ -51,7 +50,8 @@ func (a *Association) PathSettings(peer netip.Addr) (PathSettings, error) {
 	if err := a.writeError(); err != nil {
 		return PathSettings{}, err
 	}
-	return a.core.PathSettings(peer)
+	s, err := a.core.PathSettings(peer)
+	return s, pathError(peer, err)
 }
 
 // SetPathSettings changes the settings of the path to an address of the peer (RFC
@@ -62,9 +62,9 @@ func (a *Association) PathSettings(peer netip.Addr) (PathSettings, error) {
 //	s.HeartbeatInterval = 5 * time.Second
 //	err = a.SetPathSettings(peer, s)
 //
-// The error is ErrNoPath, a *ParameterError, or why the association ended.
+// The error is a *PathError, a *ParameterError, or why the association ended.
 func (a *Association) SetPathSettings(peer netip.Addr, s PathSettings) error {
-	return a.onPath(func(now time.Time) error { return a.core.SetPathSettings(now, peer, s) })
+	return pathError(peer, a.onPath(func(now time.Time) error { return a.core.SetPathSettings(now, peer, s) }))
 }
 
 // Parameters returns the protocol parameters in force, the zero Parameters if the
@@ -85,22 +85,6 @@ func (a *Association) SetParameters(p Parameters) error {
 	return a.onPath(func(now time.Time) error { return a.core.SetParameters(now, p) })
 }
 
-// checkSwitchover rejects a Primary.Switchover.Max.Retrans that RFC 7829 §5 rule 1
-// forbids; k is c with the defaults filled in.
-func (c *Config) checkSwitchover(k *core.Config) error {
-	if c == nil || !c.PrimarySwitchover || c.PrimaryMaxRetrans == 0 {
-		return nil
-	}
-	least := k.PathMaxRetrans
-	if c.QuickFailover {
-		least = k.PFMaxRetrans
-	}
-	if c.PrimaryMaxRetrans < least {
-		return &ParameterError{Name: "Primary.Switchover.Max.Retrans", Value: c.PrimaryMaxRetrans, Min: least, Max: math.MaxInt32}
-	}
-	return nil
-}
-
 // onPath runs an operation of the machine and the turn that follows it.
 func (a *Association) onPath(do func(now time.Time) error) error {
 	a.mu.Lock()
@@ -118,4 +102,12 @@ func (a *Association) onPath(do func(now time.Time) error) error {
 	default:
 		return err
 	}
+}
+
+// pathError is the error of an operation on the path to an address, with the address.
+func pathError(peer netip.Addr, err error) error {
+	if err == core.ErrNoPath {
+		return &PathError{Path: peer}
+	}
+	return err
 }

@@ -81,6 +81,9 @@ func NewStack(cfg *StackConfig) (*Stack, error) {
 	if cfg == nil {
 		cfg = &StackConfig{UDPPort: DefaultUDPPort}
 	}
+	if err := cfg.check(); err != nil {
+		return nil, &OpError{Op: "listen", Addr: fmt.Sprintf("UDP port %d", cfg.UDPPort), Err: err}
+	}
 	s := &Stack{cfg: cfg.withDefaults()}
 	s.log = s.cfg.Logger
 	responder, err := core.NewResponder(time.Now(), s.cfg.Rand)

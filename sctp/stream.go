@@ -317,7 +317,10 @@ func (s *Stream) WriteMessage(ctx context.Context, m *Message) error {
 	a := s.assoc
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	own := *m
+	var own Message
+	if m != nil {
+		own = *m
+	}
 	own.Stream = s.id
 	return a.send(ctx, &own, s)
 }

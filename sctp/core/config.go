@@ -167,7 +167,9 @@ func (c *Config) path() *path.Config {
 		},
 		NewController: func(remote netip.Addr, pmdcs int) congestion.Controller {
 			if c.Congestion != nil {
-				return c.Congestion(pmdcs, remote.Is6())
+				if cc := c.Congestion(pmdcs, remote.Is6()); cc != nil {
+					return cc
+				}
 			}
 			return congestion.Reno(pmdcs, remote.Is6())
 		},
