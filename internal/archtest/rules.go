@@ -18,6 +18,7 @@ var arrows = map[string][]string{
 	"sctp/congestion":              {},
 	"sctp/carrier":                 {},
 	"sctp/carrier/udpencap":        {"sctp/carrier", "sctp/carrier/internal/ipsock"},
+	"sctp/carrier/rawip":           {"sctp/carrier", "sctp/carrier/internal/ipsock"},
 	"sctp/carrier/internal/ipsock": {"sctp/carrier"},
 	"sctp/core/internal/path":      {"sctp/wire", "sctp/congestion"},
 	"sctp/core/internal/rx":        {"sctp/wire"},
@@ -26,7 +27,7 @@ var arrows = map[string][]string{
 		"sctp/core/internal/path", "sctp/core/internal/rx", "sctp/core/internal/tx"},
 	"sctp/internal/spool": {},
 	"sctp/capture":        {"sctp/wire", "sctp/internal/spool"},
-	"sctp": {"sctp/core", "sctp/wire", "sctp/carrier", "sctp/carrier/udpencap",
+	"sctp": {"sctp/core", "sctp/wire", "sctp/carrier", "sctp/carrier/udpencap", "sctp/carrier/rawip",
 		"sctp/capture", "sctp/internal/spool"},
 
 	// RSerPool, bottom to top.

@@ -3,6 +3,7 @@ package netns
 import (
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"runtime"
@@ -11,6 +12,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // Host is a network namespace. It lives as long as the test.
@@ -111,7 +113,7 @@ type Wire struct {
 // links numbers the interfaces, which need names that differ within a host.
 var links atomic.Int64
 
-// Link joins two hosts and returns the name of the interfaces, which is the same at
+// Link joins two hosts, waits until the link works, and returns the name of the interfaces, which is the same at
 // both ends.
 func Link(t testing.TB, a, b *Host, w Wire) string {
 	t.Helper()
@@ -133,5 +135,42 @@ func Link(t testing.TB, a, b *Host, w Wire) string {
 		}
 		end.host.IP(t, "link", "set", name, "up")
 	}
+	for _, addr := range w.B {
+		if err := reach(a, b, addr); err != nil {
+			t.Fatal("netns:", err)
+		}
+	}
 	return name
+}
+
+// reach waits until datagrams from a arrive at an address of b. The kernel may take a
+// second to notice that a link is up, and loses what is sent until then.
+func reach(a, b *Host, prefix string) error {
+	addr, _, _ := strings.Cut(prefix, "/")
+	var in net.PacketConn
+	var out net.Conn
+	err := b.Do(func() (err error) {
+		in, err = net.ListenPacket("udp", net.JoinHostPort(addr, "0"))
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = in.Close() }()
+	err = a.Do(func() (err error) {
+		out, err = net.Dial("udp", in.LocalAddr().String())
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = out.Close() }()
+	for range 1000 {
+		_, _ = out.Write([]byte("there?")) // errors tell of earlier ones
+		_ = in.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
+		if _, _, err = in.ReadFrom(make([]byte, 16)); err == nil {
+			return nil
+		}
+	}
+	return err
 }

@@ -148,6 +148,8 @@ func TestFragmentableAmongOthers(t *testing.T) {
 	near, far := netns.New(t), netns.New(t)
 	netns.Link(t, near, far, netns.Wire{A: []string{"10.1.0.1/24"}, B: []string{"10.1.0.2/24"}, MTU: narrow})
 	a, b := listenOn(t, near, "10.1.0.1:0", nil), listenOn(t, far, "10.1.0.2:0", nil)
+	send(t, a, carrier.Datagram{Remote: b.LocalAddrs()[0], Data: []byte("who is there?")}) // ARP keeps few that wait
+	receive(t, b, 1)
 	large := carrier.Datagram{Remote: b.LocalAddrs()[0], Data: pattern(1, 2000)}
 	const rounds = 200
 	var wg sync.WaitGroup

@@ -26,7 +26,20 @@ func Listen(addr netip.AddrPort, cfg *Config) (*Socket, error) {
 // on all addresses is chosen. "[::]" next to an IPv4 address stands for the IPv6
 // addresses only.
 func ListenAll(addrs []netip.AddrPort, cfg *Config) ([]*Socket, error) {
-	socks, err := ipsock.ListenAll(addrs, (*ipsock.Config)(cfg))
+	return ListenShared(addrs, 1, cfg)
+}
+
+// ListenShared is ListenAll with count sockets for each address (at most 256), so that
+// several goroutines, and processors, can receive from it. It returns those of the
+// first address first. The kernel gives each SCTP packet to the socket whose index
+// among those of its address is the verification tag modulo count; INIT chunks, which
+// have tag 0, are spread by their ports. Where that cannot be had, it is the addresses
+// and ports of a packet that decide, so that all packets of a peer go to one socket.
+//
+// Sockets that share an address let in further ones of the same user (SO_REUSEPORT,
+// socket(7)). Systems other than Linux have one socket for each address.
+func ListenShared(addrs []netip.AddrPort, count int, cfg *Config) ([]*Socket, error) {
+	socks, err := ipsock.ListenShared(addrs, count, (*ipsock.Config)(cfg))
 	if err != nil {
 		return nil, fmt.Errorf("udpencap: %w", err)
 	}

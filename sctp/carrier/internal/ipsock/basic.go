@@ -17,6 +17,7 @@ import (
 // basicReader receives one datagram, or one run, at a time.
 type basicReader struct {
 	s    *Socket
+	conn *net.UDPConn
 	data []byte
 	oob  []byte
 }
@@ -28,12 +29,12 @@ func (r *basicReader) read(ds []carrier.Datagram) (int, error) {
 	}
 	var pause backoff
 	for {
-		n, oobn, flags, from, err := r.s.conn.ReadMsgUDPAddrPort(r.data, r.oob)
+		n, oobn, flags, from, err := r.conn.ReadMsgUDPAddrPort(r.data, r.oob)
 		switch {
 		case errors.Is(err, net.ErrClosed):
 			return 0, err
 		case errors.Is(err, os.ErrDeadlineExceeded): // Interrupt
-			_ = r.s.conn.SetReadDeadline(time.Time{})
+			_ = r.conn.SetReadDeadline(time.Time{})
 			return 0, nil
 		case err != nil:
 			r.s.count.readErrors.Add(1)
@@ -49,7 +50,10 @@ func (r *basicReader) read(ds []carrier.Datagram) (int, error) {
 }
 
 // basicWriter sends one datagram, or one run, at a time.
-type basicWriter struct{ s *Socket }
+type basicWriter struct {
+	s    *Socket
+	conn *net.UDPConn
+}
 
 // write implements writer.
 func (w *basicWriter) write(ds []carrier.Datagram, gso bool) (tally, error) {
@@ -59,7 +63,7 @@ func (w *basicWriter) write(ds []carrier.Datagram, gso bool) (tally, error) {
 		p := c.next(gso && w.s.gso.Load())
 		d := &ds[p.index]
 		oob := w.s.appendControl(buf[:0], d, p.segment)
-		if _, _, err := w.s.conn.WriteMsgUDPAddrPort(p.data, oob, unmap(d.Remote)); err == nil {
+		if _, _, err := w.conn.WriteMsgUDPAddrPort(p.data, oob, unmap(d.Remote)); err == nil {
 			t.sent(&p)
 		} else if err := w.s.refused(d, &p, err, &t); err != nil {
 			return t, err

@@ -22,9 +22,10 @@ func (s *Socket) useBatches() error {
 		return err
 	}
 	s.raw, s.detached = d, d
-	var conn messageWriter = ipv6.NewPacketConn(packetConn{s.conn, d})
+	detached := d.of(s.conn)
+	var conn messageWriter = ipv6.NewPacketConn(detached)
 	if s.is4() {
-		conn = ipv4.NewPacketConn(packetConn{s.conn, d})
+		conn = ipv4.NewPacketConn(detached)
 	}
 	s.reader, s.writer = newBatchReader(s), &batchWriter{s: s, conn: conn}
 	return nil

@@ -31,7 +31,7 @@ var _ syscall.RawConn = (*descriptor)(nil)
 var errInterrupted = errors.New("interrupted")
 
 // detach takes the socket from conn and closes conn.
-func detach(conn *net.UDPConn) (*descriptor, error) {
+func detach(conn conn) (*descriptor, error) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
 		return nil, err
@@ -159,11 +159,30 @@ func (d *descriptor) Close() error {
 	return syscall.Close(d.fd)
 }
 
-// packetConn makes a descriptor of what was conn usable for golang.org/x/net.
-type packetConn struct {
+// of makes d, which was taken from conn, usable for golang.org/x/net, which wants to
+// see what kind of socket it is.
+func (d *descriptor) of(conn conn) net.PacketConn {
+	switch c := conn.(type) {
+	case *net.UDPConn:
+		return udpConn{c, d}
+	case *net.IPConn:
+		return ipConn{c, d}
+	}
+	return conn
+}
+
+type udpConn struct {
 	*net.UDPConn
 	d *descriptor
 }
 
 // SyscallConn implements syscall.Conn.
-func (c packetConn) SyscallConn() (syscall.RawConn, error) { return c.d, nil }
+func (c udpConn) SyscallConn() (syscall.RawConn, error) { return c.d, nil }
+
+type ipConn struct {
+	*net.IPConn
+	d *descriptor
+}
+
+// SyscallConn implements syscall.Conn.
+func (c ipConn) SyscallConn() (syscall.RawConn, error) { return c.d, nil }

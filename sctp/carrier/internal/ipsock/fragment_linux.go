@@ -16,20 +16,15 @@ const (
 // nothing, and keeps to no path MTU that an ICMP message told it, so that probes of
 // a larger one leave (RFC 8899). False if it cannot.
 func (s *Socket) setWhole(fd int) bool {
-	err := syscall.SetsockoptInt(fd, syscall.IPPROTO_IP, syscall.IP_MTU_DISCOVER, pmtudiscProbe)
-	if err == nil && !s.is4() {
-		err = syscall.SetsockoptInt(fd, syscall.IPPROTO_IPV6, syscall.IPV6_MTU_DISCOVER, pmtudiscProbe)
-	}
-	return err == nil
+	return s.setBoth(fd, syscall.IP_MTU_DISCOVER, syscall.IPV6_MTU_DISCOVER, pmtudiscProbe)
 }
 
 // setFragmentable is the opposite: IPv4 packets may be fragmented anywhere. IPv6
 // packets only here, so they are cut to what every link carries, as nothing is
 // known of the path but that they do not fit.
 func (s *Socket) setFragmentable(fd int) {
-	_ = syscall.SetsockoptInt(fd, syscall.IPPROTO_IP, syscall.IP_MTU_DISCOVER, pmtudiscDont)
+	s.setBoth(fd, syscall.IP_MTU_DISCOVER, syscall.IPV6_MTU_DISCOVER, pmtudiscDont)
 	if !s.is4() {
-		_ = syscall.SetsockoptInt(fd, syscall.IPPROTO_IPV6, syscall.IPV6_MTU_DISCOVER, pmtudiscDont)
 		_ = syscall.SetsockoptInt(fd, syscall.IPPROTO_IPV6, ipv6MTU, minIPv6MTU)
 	}
 }

@@ -26,8 +26,22 @@ func Listen(addr netip.AddrPort, cfg *Config) (*Socket, error) {
 // on all addresses is chosen. "[::]" next to an IPv4 address stands for the IPv6
 // addresses only.
 func ListenAll(addrs []netip.AddrPort, cfg *Config) ([]*Socket, error) {
-	return listenAll(addrs, func(a netip.AddrPort, v6only bool) (*Socket, error) { return bind(a, v6only, cfg) })
+	return ListenShared(addrs, 1, cfg)
 }
+
+// ListenShared is ListenAll with several sockets for each address, one after the
+// other in what it returns. SCTP packets go to one of them by their verification tag:
+// to that with the index tag modulo count.
+func ListenShared(addrs []netip.AddrPort, count int, cfg *Config) ([]*Socket, error) {
+	socks, err := listenAll(addrs, func(a netip.AddrPort, v6only bool) (*Socket, error) { return bind(a, v6only, cfg) })
+	if err != nil || count <= 1 {
+		return socks, err
+	}
+	return share(socks, min(count, maxShared), cfg)
+}
+
+// maxShared bounds the sockets of an address.
+const maxShared = 256
 
 // binder binds a socket; v6only makes one for "[::]" that leaves IPv4 alone.
 type binder func(a netip.AddrPort, v6only bool) (*Socket, error)
@@ -78,9 +92,7 @@ func bindAll(addrs []netip.AddrPort, port uint16, bind binder) ([]*Socket, error
 	for _, a := range addrs {
 		s, err := bind(netip.AddrPortFrom(a.Addr(), port), v6only)
 		if err != nil {
-			for _, s := range socks {
-				_ = s.Close()
-			}
+			closeAll(socks)
 			return nil, err
 		}
 		socks = append(socks, s)
@@ -89,30 +101,38 @@ func bindAll(addrs []netip.AddrPort, port uint16, bind binder) ([]*Socket, error
 	return socks, nil
 }
 
+func closeAll(socks []*Socket) {
+	for _, s := range socks {
+		_ = s.Close() // cannot fail
+	}
+}
+
 func bind(addr netip.AddrPort, v6only bool, cfg *Config) (*Socket, error) {
+	return bindBy(net.ListenUDP, addr, v6only, cfg)
+}
+
+// bindBy is bind with a replacement for net.ListenUDP.
+func bindBy(listen listener, addr netip.AddrPort, v6only bool, cfg *Config) (*Socket, error) {
 	if !addr.Addr().IsValid() {
 		return nil, errors.New("invalid address")
 	}
-	conn, err := listenUDP(addr, v6only, net.ListenUDP)
+	conn, err := listenUDP(addr, v6only, listen)
 	if err != nil {
 		return nil, err
 	}
 	if cfg == nil {
 		cfg = &Config{}
 	}
-	s, err := newSocket(conn, cfg)
-	if err != nil {
-		_ = conn.Close()
-		return nil, err
-	}
-	return s, nil
+	return newSocket(conn, cfg)
 }
+
+// listener is net.ListenUDP.
+type listener func(network string, a *net.UDPAddr) (*net.UDPConn, error)
 
 // listenUDP opens the socket by means of listen, which is net.ListenUDP. That one
 // makes a dual-stack socket of an unspecified address with network "udp", and of
 // nothing else.
-func listenUDP(addr netip.AddrPort, v6only bool,
-	listen func(string, *net.UDPAddr) (*net.UDPConn, error)) (*net.UDPConn, error) {
+func listenUDP(addr netip.AddrPort, v6only bool, listen listener) (*net.UDPConn, error) {
 	ip := addr.Addr().Unmap()
 	network := "udp6"
 	switch {

@@ -51,11 +51,7 @@ const maxNotices = 16
 
 // enableNotices makes the kernel keep ICMP messages.
 func (s *Socket) enableNotices(fd int) bool {
-	err := syscall.SetsockoptInt(fd, syscall.IPPROTO_IP, syscall.IP_RECVERR, 1)
-	if !s.is4() {
-		err = errors.Join(err, syscall.SetsockoptInt(fd, syscall.IPPROTO_IPV6, syscall.IPV6_RECVERR, 1))
-	}
-	return err == nil
+	return s.setBoth(fd, syscall.IP_RECVERR, syscall.IPV6_RECVERR, 1)
 }
 
 // notices is the memory for one recvmmsg of the error queue.

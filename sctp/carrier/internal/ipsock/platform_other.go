@@ -81,7 +81,7 @@ func gsoFailure(error) bool { return false }
 func gsoBroken(error, bool) bool { return false }
 
 // setBuffers asks for kernel buffers of recv and send bytes; 0 leaves one alone.
-func setBuffers(conn *net.UDPConn, recv, send int) {
+func setBuffers(conn conn, recv, send int) {
 	if recv > 0 {
 		_ = conn.SetReadBuffer(recv)
 	}

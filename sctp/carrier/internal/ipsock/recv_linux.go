@@ -169,7 +169,11 @@ func (r *batchReader) take(ds []carrier.Datagram) int {
 			continue
 		}
 		start, length := i*bufferLen, int(r.inbox.messages[i].length)
-		data := r.inbox.data[start : start+length : start+length]
+		data, whole := r.s.payload(r.inbox.data[start : start+length : start+length])
+		if !whole {
+			r.s.count.truncated.Add(1)
+			continue
+		}
 		ds[n] = r.s.datagram(data, from, r.s.parseControl(h.oob(&r.inbox.controls[i])))
 		n++
 	}

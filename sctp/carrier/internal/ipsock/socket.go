@@ -11,18 +11,18 @@ import (
 	"github.com/rserpool/rserpool/sctp/carrier"
 )
 
-// overhead is the size in bytes of the UDP header (RFC 6951 §5.6).
-const overhead = 8
+// udpOverhead is the size in bytes of the UDP header (RFC 6951 §5.6).
+const udpOverhead = 8
 
-// bufferLen is the size in bytes of a receive buffer: no UDP datagram and no run
-// that the kernel put together is longer.
+// bufferLen is the size in bytes of a receive buffer: no datagram and no run that
+// the kernel put together is longer.
 const bufferLen = 1 << 16
 
-// Socket is a UDP socket bound to one address. It implements carrier.Carrier; its
+// Socket is a UDP or raw IP socket bound to one address. It implements carrier.Carrier; its
 // methods may be called by several goroutines, ReadBatch by one at a time.
 type Socket struct {
-	conn     *net.UDPConn
-	local    netip.AddrPort // IPv4 always as 4 byte address
+	conn     conn
+	local    netip.AddrPort // IPv4 always as 4 byte address; port 0: a raw socket
 	raw      syscall.RawConn
 	detached interface { // nil: conn is used itself
 		Interrupt()
@@ -49,6 +49,14 @@ var (
 	_ carrier.Buffered    = (*Socket)(nil)
 )
 
+// conn is a *net.UDPConn or a *net.IPConn.
+type conn interface {
+	net.PacketConn
+	SyscallConn() (syscall.RawConn, error)
+	SetReadBuffer(bytes int) error
+	SetWriteBuffer(bytes int) error
+}
+
 // reader is how a Socket receives. read blocks for at least one datagram and
 // returns net.ErrClosed or no error at all.
 type reader interface {
@@ -61,21 +69,31 @@ type writer interface {
 	write(ds []carrier.Datagram, gso bool) (tally, error)
 }
 
-// newSocket configures conn, which it then owns.
-func newSocket(conn *net.UDPConn, cfg *Config) (*Socket, error) {
-	s := &Socket{conn: conn, local: unmap(conn.LocalAddr().(*net.UDPAddr).AddrPort())}
-	setBuffers(conn, bufferSize(cfg.RecvBuffer), bufferSize(cfg.SendBuffer))
-	if err := s.probe(cfg); err != nil {
+// newSocket configures a UDP socket, which it then owns.
+func newSocket(udp *net.UDPConn, cfg *Config) (*Socket, error) {
+	s := &Socket{conn: udp, local: unmap(udp.LocalAddr().(*net.UDPAddr).AddrPort())}
+	s.reader, s.writer = &basicReader{s: s, conn: udp}, &basicWriter{s: s, conn: udp}
+	if err := s.setUp(cfg); err != nil {
 		return nil, err
-	}
-	s.reader, s.writer = &basicReader{s: s}, &basicWriter{s: s}
-	if !cfg.DisableBatch {
-		if err := s.useBatches(); err != nil {
-			return nil, err
-		}
 	}
 	return s, nil
 }
+
+// setUp configures the socket. On failure it is closed.
+func (s *Socket) setUp(cfg *Config) error {
+	setBuffers(s.conn, bufferSize(cfg.RecvBuffer), bufferSize(cfg.SendBuffer))
+	err := s.probe(cfg)
+	if err == nil && !cfg.DisableBatch {
+		err = s.useBatches()
+	}
+	if err != nil {
+		_ = s.conn.Close()
+	}
+	return err
+}
+
+// encapsulated says that it is a UDP socket.
+func (s *Socket) encapsulated() bool { return s.local.Port() != 0 }
 
 // ReadBatch implements carrier.Carrier. Errors of the system call, such as those
 // that ICMP messages provoke, are counted and survived; the only error is
@@ -129,8 +147,13 @@ func (s *Socket) MaxSegments() int {
 // the addresses of both families if the socket is a dual-stack one.
 func (s *Socket) LocalAddrs() []netip.AddrPort { return []netip.AddrPort{s.local} }
 
-// Overhead implements carrier.Carrier: the 8 bytes of the UDP header.
-func (s *Socket) Overhead() int { return overhead }
+// Overhead implements carrier.Carrier: the 8 bytes of the UDP header, if there is one.
+func (s *Socket) Overhead() int {
+	if s.encapsulated() {
+		return udpOverhead
+	}
+	return 0
+}
 
 // Buffers implements carrier.Buffered. Only Linux tells.
 func (s *Socket) Buffers() (recv, send int) { return s.buffers() }

@@ -1,9 +1,6 @@
 package ipsock
 
-import (
-	"net"
-	"syscall"
-)
+import "syscall"
 
 // probe switches on what the kernel can do and cfg allows.
 func (s *Socket) probe(cfg *Config) error {
@@ -16,8 +13,8 @@ func (s *Socket) probe(cfg *Config) error {
 		s.enableControl(int(fd))
 		s.whole = !cfg.AllowFragmentation && s.setWhole(int(fd))
 		s.recvErr = !cfg.DisableBatch && s.enableNotices(int(fd))
-		s.gso.Store(!cfg.DisableGSO && probeGSO(int(fd)))
-		s.gro = !cfg.DisableGRO && enableGRO(int(fd))
+		s.gso.Store(!cfg.DisableGSO && s.encapsulated() && probeGSO(int(fd)))
+		s.gro = !cfg.DisableGRO && s.encapsulated() && enableGRO(int(fd))
 	})
 }
 
@@ -39,10 +36,20 @@ func (s *Socket) enableControl(fd int) {
 	}
 }
 
+// setBoth sets an option that exists for IPv4 and IPv6 for the families that the
+// socket serves: IPv6 UDP sockets both, raw ones only their own. False if not all of
+// that worked.
+func (s *Socket) setBoth(fd, option4, option6, value int) bool {
+	if (s.is4() || s.encapsulated()) && syscall.SetsockoptInt(fd, syscall.IPPROTO_IP, option4, value) != nil {
+		return false
+	}
+	return s.is4() || syscall.SetsockoptInt(fd, syscall.IPPROTO_IPV6, option6, value) == nil
+}
+
 // setBuffers asks for kernel buffers of recv and send bytes; 0 leaves one alone.
 // What the system-wide limits (net.core.rmem_max, wmem_max) cut off, it tries to
 // get with the privilege to exceed them.
-func setBuffers(conn *net.UDPConn, recv, send int) {
+func setBuffers(conn conn, recv, send int) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
 		return
