@@ -10,7 +10,6 @@ import (
 
 	"github.com/rserpool/rserpool/sctp/capture"
 	"github.com/rserpool/rserpool/sctp/carrier"
-	"github.com/rserpool/rserpool/sctp/carrier/udpencap"
 	"github.com/rserpool/rserpool/sctp/congestion"
 	"github.com/rserpool/rserpool/sctp/core"
 )
@@ -66,7 +65,7 @@ type Config struct {
 	// SackFrequency is how many packets one acknowledgement is for. Zero: 2.
 	SackFrequency int
 	// HeartbeatInterval is HB.interval, the pause between probes of an idle path.
-	// Zero: 15 s, because UDP state in NATs is short-lived. Negative: no probes; a
+	// Zero: 15 s, because UDP state in NATs is short-lived; 30 s without UDP. Negative: no probes; a
 	// peer that vanishes is then noticed only when data is sent.
 	HeartbeatInterval time.Duration
 	// CookieLife is Valid.Cookie.Life. Zero: 60 s.
@@ -126,6 +125,7 @@ type Config struct {
 
 const (
 	defaultLinger     = 5 * time.Second
+	plainHeartbeat    = 30 * time.Second // RFC 9260 §16, for UDP see DefaultConfig of core
 	defaultBacklog    = 128
 	defaultEventQueue = 64
 )
@@ -151,6 +151,9 @@ func (c *Config) resolve(s *Stack) (*settings, *core.Config) {
 	}
 	k := core.DefaultConfig()
 	k.Rand = s.cfg.Rand
+	if !s.encapsulates() {
+		k.HeartbeatInterval = plainHeartbeat
+	}
 	k.EncapOverhead = s.overhead()
 	k.NoDelay = !c.Nagle
 	k.Congestion = c.Congestion
@@ -229,19 +232,40 @@ type StackConfig struct {
 	// should be found without further ado uses DefaultUDPPort.
 	UDPPort uint16
 
+	// Sockets is how many sockets share each address and the UDP port, so that as many
+	// processors can receive at once. The associations are spread over them by their
+	// verification tags. One is best for few associations, and all that systems other
+	// than Linux have. Zero: 1. Negative: one for each processor, at most 8.
+	//
+	// Several sockets share a port by SO_REUSEPORT, which lets other processes of the
+	// same user join in.
+	Sockets int
+
+	// RawIP sends and receives SCTP directly over IP, as protocol 132 through raw
+	// sockets, instead of in UDP; see package rawip for what that takes. UDP ports in
+	// addresses then count for nothing, and UDPPort and Sockets are ignored.
+	RawIP bool
+	// OwnsIP says that no other process of the host speaks SCTP directly over IP on
+	// the addresses of this stack. Packets to SCTP ports that this stack has never used
+	// are then answered with ABORT (RFC 9260 §8.4); otherwise they may be somebody
+	// else's, and are left alone. It concerns stacks without encapsulation only.
+	OwnsIP bool
+
 	// UDPRecvBuffer and UDPSendBuffer are the socket buffers to ask for, in bytes;
 	// the operating system may grant less. Zero: 4 MiB.
 	UDPRecvBuffer, UDPSendBuffer int
 	// DisableOffload turns UDP segmentation offload (GSO and GRO) off.
 	DisableOffload bool
 
-	// AllowFragmentation lets UDP datagrams be fragmented as the operating system
+	// AllowFragmentation lets packets be fragmented as the operating system
 	// likes, instead of sending them whole (with Don't Fragment, on Linux), which is
 	// what path MTU discovery by probing needs.
 	AllowFragmentation bool
 
-	// Carriers replaces the UDP sockets; the fields above are then ignored. The
-	// stack closes them.
+	// Carriers replaces the sockets; the fields above but OwnsIP are then ignored. The
+	// stack closes them. Carriers that are bound to the same addresses share the work,
+	// see Sockets. Some may encapsulate and others not: peers are then answered the way
+	// that they speak (RFC 6951 §5.4).
 	Carriers []carrier.Carrier
 
 	// MaxAssociations bounds the associations of the stack, those in the backlogs
@@ -293,12 +317,4 @@ func (c *StackConfig) withDefaults() StackConfig {
 		n.Logger = zap.NewNop()
 	}
 	return n
-}
-
-func (c *StackConfig) udp() *udpencap.Config {
-	return &udpencap.Config{
-		RecvBuffer: c.UDPRecvBuffer, SendBuffer: c.UDPSendBuffer,
-		DisableGSO: c.DisableOffload, DisableGRO: c.DisableOffload,
-		AllowFragmentation: c.AllowFragmentation,
-	}
 }

@@ -129,14 +129,51 @@ func TestRouteOverSeveralCarriers(t *testing.T) {
 		{netip.Addr{}, ip("2001:db8::2"), six},
 		{ip("10.0.0.1"), ip("2001:db8::2"), six},
 	} {
-		require.Same(t, c.want, s.route(c.from, c.to).Carrier, "%v > %v", c.from, c.to)
+		require.Same(t, c.want, s.route(c.from, netip.AddrPortFrom(c.to, 9899)).links[0].Carrier, "%v > %v", c.from, c.to)
 	}
 	require.Equal(t, 8, s.maxSegments(), "what all of them can")
 	require.Equal(t, 20, s.overhead())
 	require.Len(t, s.LocalAddrs(), 3)
 	require.Len(t, s.specificAddrs(), 3)
 	s6 := quiet(t, six, &pipeCarrier{})
-	require.Same(t, six, s6.route(netip.Addr{}, ip("192.0.2.9")).Carrier, "there is no better one")
+	require.Same(t, six, s6.route(netip.Addr{}, ap("192.0.2.9:9899")).links[0].Carrier, "there is no better one")
+}
+
+// RFC 6951 §5.4: what goes to a UDP port is encapsulated, everything else is not.
+func TestRouteByEncapsulation(t *testing.T) {
+	udp := &pipeCarrier{addrs: []netip.AddrPort{ap("192.0.2.1:9899")}, segments: 64, overhead: 8}
+	raw := &pipeCarrier{addrs: []netip.AddrPort{ap("192.0.2.1:0")}, segments: 1}
+	s := quiet(t, udp, raw)
+	ours := netip.MustParseAddr("192.0.2.1")
+	for _, from := range []netip.Addr{ours, {}, netip.MustParseAddr("192.0.2.77")} {
+		require.Same(t, udp, s.route(from, ap("192.0.2.9:9899")).links[0].Carrier)
+		require.Same(t, raw, s.route(from, ap("192.0.2.9:0")).links[0].Carrier)
+	}
+	require.Equal(t, []netip.Addr{ours}, s.specificAddrs(), "one address, both ways")
+	require.EqualValues(t, 9899, s.UDPPort())
+	least, most := s.udpPorts()
+	require.Equal(t, [2]uint16{0, 65535}, [2]uint16{least, most})
+	require.False(t, quiet(t, raw).encapsulates())
+	require.False(t, quiet(t, udp).direct())
+}
+
+// Carriers that are bound to the same address share the work: an association keeps to
+// the one by which its packets come, or to the one that its tag names.
+func TestDoorPicksTheLinkOfTheAssociation(t *testing.T) {
+	var cs []carrier.Carrier
+	for range 3 {
+		cs = append(cs, &pipeCarrier{addrs: []netip.AddrPort{ap("192.0.2.1:9899")}, segments: 64})
+	}
+	elsewhere := &pipeCarrier{addrs: []netip.AddrPort{ap("198.51.100.1:9899")}}
+	s := quiet(t, append(cs, elsewhere)...)
+	require.Len(t, s.doors, 2)
+	require.Len(t, s.LocalAddrs(), 2)
+	d := s.doors[0]
+	for tag, want := range map[wire.VTag]int{0: 0, 1: 1, 5: 2, 0xffffffff: 0} {
+		require.Same(t, d.links[want], d.pick(&Association{tag: tag}))
+		require.Same(t, d.links[1], d.pick(&Association{tag: tag, via: d.links[1]}))
+		require.Same(t, d.links[want], d.pick(&Association{tag: tag, via: s.doors[1].links[0]}))
+	}
 }
 
 func TestPublicErrors(t *testing.T) {

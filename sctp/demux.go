@@ -33,6 +33,7 @@ type demux struct {
 	listeners map[uint16]*Listener
 	ports     map[uint16]int // local SCTP ports of associations and their number
 	pending   int            // associations that have no tag yet
+	used      *portSet       // local SCTP ports ever used; nil: all are ours
 }
 
 // tuple identifies a path of an association from outside.
@@ -129,6 +130,7 @@ func (d *demux) reserve(a *Association, peers []netip.AddrPort) error {
 	}
 	d.pending++
 	d.ports[a.ourPort]++
+	d.used.add(a.ourPort)
 	d.addTuples(a, peers, peers)
 	return nil
 }
@@ -251,7 +253,32 @@ func (d *demux) listen(l *Listener) error {
 		return ErrPortInUse
 	}
 	d.listeners[l.port] = l
+	d.used.add(l.port)
 	return nil
+}
+
+// portSet is a set of SCTP ports.
+type portSet [1 << 16 / 64]uint64
+
+// add puts a port into the set, if there is one.
+func (p *portSet) add(port uint16) {
+	if p != nil {
+		p[port/64] |= 1 << (port % 64)
+	}
+}
+
+// share says that other processes get the same packets as this stack, so that it may
+// answer only those to ports that it has used, be it that nobody has them any more.
+func (d *demux) share() { d.used = new(portSet) }
+
+// ours says whether packets to a port are for this stack and no other.
+func (d *demux) ours(port uint16) bool {
+	if d.used == nil {
+		return true
+	}
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return d.used[port/64]&(1<<(port%64)) != 0
 }
 
 func (d *demux) unlisten(l *Listener) {

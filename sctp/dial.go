@@ -68,10 +68,16 @@ func orBackground(ctx context.Context) context.Context {
 }
 
 func (s *Stack) dial(ctx context.Context, addr *Addr, cfg *Config) (*Association, error) {
-	if addr != nil && addr.UDPPort == 0 {
+	target := addr
+	switch {
+	case addr == nil:
+	case !s.encapsulates():
+		target = &Addr{IPs: addr.IPs, Port: addr.Port}
+	case addr.UDPPort == 0:
 		addr = &Addr{IPs: addr.IPs, Port: addr.Port, UDPPort: DefaultUDPPort}
+		target = addr
 	}
-	a, err := s.connect(ctx, addr, cfg)
+	a, err := s.connect(ctx, target, cfg)
 	if err != nil {
 		return nil, &OpError{Op: "dial", Addr: addr.String(), Err: err}
 	}

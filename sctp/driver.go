@@ -93,18 +93,19 @@ func (a *Association) transmit(now time.Time) {
 		if a.tracer != nil {
 			a.tracer.sent(&t)
 		}
-		sb.add(s, &t)
+		sb.add(a, &t)
 	}
 	sb.flush(s)
 	s.buffers.Put(sb)
 }
 
 // add appends a Transmit, which was built into the buffer.
-func (b *sendBuffer) add(s *Stack, t *core.Transmit) {
+func (b *sendBuffer) add(a *Association, t *core.Transmit) {
+	s := a.stack
 	if !t.Local.IsValid() && len(s.ips) > 1 {
 		t.Local = s.source(t.Remote.Addr())
 	}
-	l := s.route(t.Local, t.Remote.Addr())
+	l := s.route(t.Local, t.Remote).pick(a)
 	if b.link != l {
 		b.flushTo(s, b.link)
 		b.link = l
@@ -289,7 +290,8 @@ func (r *reader) accept(d *carrier.Datagram, data []byte) {
 	c := &r.stack.count
 	c.packetsIn.Add(1)
 	c.bytesIn.Add(int64(len(data)))
-	if ip := d.Remote.Addr(); !ip.IsValid() || ip.IsMulticast() || ip.IsUnspecified() || d.Remote.Port() == 0 {
+	udp := d.Remote.Port() != 0
+	if ip := d.Remote.Addr(); !ip.IsValid() || ip.IsMulticast() || ip.IsUnspecified() || udp != r.link.door.udp {
 		c.malformed.Add(1) // RFC 9260 §8.4 (1)
 		return
 	}

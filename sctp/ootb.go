@@ -72,6 +72,9 @@ func (r *reader) stray(now time.Time, i int) {
 		r.input(now, run{a, i, i})
 		return
 	}
+	if !r.link.door.udp && !s.demux.ours(p.pkt.DstPort) {
+		return // it may be for another process that speaks SCTP over IP
+	}
 	l := s.demux.listener(p.pkt.DstPort, p.in.Local)
 	switch p.pkt.First().Type() {
 	case wire.TypeCookieEcho:

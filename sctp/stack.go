@@ -3,7 +3,6 @@ package sctp
 import (
 	"errors"
 	"fmt"
-	"math/bits"
 	"net"
 	"net/netip"
 	"slices"
@@ -14,7 +13,6 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/rserpool/rserpool/sctp/carrier"
-	"github.com/rserpool/rserpool/sctp/carrier/udpencap"
 	"github.com/rserpool/rserpool/sctp/core"
 )
 
@@ -42,8 +40,9 @@ type Stack struct {
 	cfg   StackConfig
 	log   *zap.Logger
 	links []*link
-	ips   []netip.Addr         // bound addresses that are not unspecified
-	local map[netip.Addr]*link // and who is bound to them
+	doors []*door           // the same by what they are bound to
+	ips   []netip.Addr      // bound addresses that are not unspecified
+	local map[boundTo]*door // and what is bound to them
 
 	demux  demux
 	keeper gatekeeper
@@ -58,21 +57,6 @@ type Stack struct {
 	auto     atomic.Bool
 	readers  sync.WaitGroup
 	shutOnce sync.Once
-}
-
-// link is a carrier in use.
-type link struct {
-	carrier.Carrier
-	addrs  []netip.AddrPort
-	reader *reader
-	pump   pump
-}
-
-func newLink(s *Stack, c carrier.Carrier) *link {
-	l := &link{Carrier: c, addrs: c.LocalAddrs()}
-	l.reader = &reader{stack: s, link: l, packets: make([]inPacket, 0, maxPackets)}
-	l.pump.init(c)
-	return l
 }
 
 // NewStack opens a stack. A nil config is the same as
@@ -103,72 +87,42 @@ func NewStack(cfg *StackConfig) (*Stack, error) {
 	return s, nil
 }
 
-// open takes the given carriers or binds UDP sockets.
+// open takes the given carriers or opens sockets.
 func (s *Stack) open() error {
 	carriers := s.cfg.Carriers
 	if len(carriers) == 0 {
-		socks, err := udpencap.ListenAll(s.bindAddrs(), s.cfg.udp())
-		if err != nil {
-			return &OpError{Op: "listen", Addr: fmt.Sprintf("UDP port %d", s.cfg.UDPPort), Err: err}
-		}
-		for _, sock := range socks {
-			carriers = append(carriers, sock)
-			s.checkBuffer(sock)
+		var err error
+		if carriers, err = s.sockets(); err != nil {
+			return err
 		}
 	}
-	s.local = make(map[netip.Addr]*link)
+	s.local = make(map[boundTo]*door)
 	for _, c := range carriers {
-		l := newLink(s, c)
-		s.takeNotices(l)
-		s.links = append(s.links, l)
-		for _, a := range l.addrs {
-			if ip := a.Addr(); s.local[ip] == nil && !ip.IsUnspecified() {
-				s.local[ip], s.ips = l, append(s.ips, ip)
-			}
-		}
+		s.attach(c)
+	}
+	if s.direct() && !s.cfg.OwnsIP {
+		s.demux.share()
 	}
 	return nil
-}
-
-// checkBuffer tells the log if a socket got a smaller receive buffer than asked for:
-// bursts get lost then that nobody will find elsewhere.
-func (s *Stack) checkBuffer(b carrier.Buffered) {
-	want := s.cfg.UDPRecvBuffer
-	if want == 0 {
-		want = udpencap.DefaultBuffer
-	}
-	if got, _ := b.Buffers(); got > 0 && got < want {
-		s.log.Info("small UDP receive buffer; net.core.rmem_max limits it", zap.Int("bytes", got), zap.Int("wanted", want))
-	}
-}
-
-// bindAddrs are the UDP sockets of the configuration: the given addresses, or
-// the unspecified one of both families.
-func (s *Stack) bindAddrs() []netip.AddrPort {
-	var as []netip.AddrPort
-	for _, ip := range s.cfg.ListenAddrs {
-		as = append(as, netip.AddrPortFrom(ip.Unmap(), s.cfg.UDPPort))
-	}
-	if len(as) == 0 {
-		as = append(as, netip.AddrPortFrom(netip.IPv6Unspecified(), s.cfg.UDPPort))
-	}
-	return as
 }
 
 // LocalAddrs returns the addresses that the stack is bound to, with their UDP
 // port. An unspecified address stands for all addresses of its family.
 func (s *Stack) LocalAddrs() []netip.AddrPort {
 	var as []netip.AddrPort
-	for _, l := range s.links {
-		as = append(as, l.addrs...)
+	for _, d := range s.doors {
+		as = append(as, d.addrs...)
 	}
 	return as
 }
 
-// UDPPort returns the UDP encapsulation port that the stack is bound to.
+// UDPPort returns the UDP encapsulation port that the stack is bound to, 0 if it
+// speaks SCTP directly over IP only.
 func (s *Stack) UDPPort() uint16 {
-	if as := s.LocalAddrs(); len(as) > 0 {
-		return as[0].Port()
+	for _, a := range s.LocalAddrs() {
+		if a.Port() != 0 {
+			return a.Port()
+		}
 	}
 	return 0
 }
@@ -218,54 +172,6 @@ func (s *Stack) maxSegments() int {
 		n = min(n, l.MaxSegments())
 	}
 	return max(n, 1)
-}
-
-// source picks the source address towards a path of which the machine knows none
-// yet, where the stack is bound to several: the one that has most in common with
-// the destination, so that the paths of a multi-homed association use different
-// networks at both ends. The zero Addr leaves it to the operating system.
-func (s *Stack) source(to netip.Addr) netip.Addr {
-	var best netip.Addr
-	most := -1
-	for _, ip := range s.ips {
-		if ip.Is4() != to.Is4() || ip.IsLoopback() != to.IsLoopback() {
-			continue
-		}
-		if n := commonBits(ip, to); n > most {
-			best, most = ip, n
-		}
-	}
-	return best
-}
-
-// commonBits is the length of the longest prefix that two addresses share.
-func commonBits(a, b netip.Addr) int {
-	x, y := a.As16(), b.As16()
-	for i := range x {
-		if d := x[i] ^ y[i]; d != 0 {
-			return 8*i + bits.LeadingZeros8(d)
-		}
-	}
-	return 128
-}
-
-// route picks the carrier for a packet: the one bound to its source address,
-// else the first that is bound to an address of the family of the destination.
-func (s *Stack) route(from netip.Addr, to netip.Addr) *link {
-	if len(s.links) == 1 {
-		return s.links[0]
-	}
-	if l := s.local[from]; l != nil {
-		return l
-	}
-	for _, l := range s.links {
-		for _, a := range l.addrs {
-			if a.Addr().Is4() == to.Is4() {
-				return l
-			}
-		}
-	}
-	return s.links[0]
 }
 
 // Close ends the stack: no new association forms, listeners close, each

@@ -23,6 +23,7 @@ type ncOptions struct {
 	stream uint16
 	ppid   uint32
 
+	lower   lowerLayer
 	observe daemon.Observe
 }
 
@@ -45,6 +46,7 @@ standard output. The end of standard input shuts the association down gracefully
 	f.BoolVar(&o.raw, "raw", false, "send blocks as they come instead of lines")
 	f.Uint16Var(&o.stream, "stream", 0, "stream identifier to send on")
 	f.Uint32Var(&o.ppid, "ppid", 0, "payload protocol identifier to send")
+	o.lower.addFlags(f)
 	o.observe.AddFlags(f)
 	return c
 }
@@ -75,14 +77,14 @@ func nc(c *cobra.Command, address string, o *ncOptions) (err error) {
 // ncOpen opens or accepts the association; done closes what is below it.
 func ncOpen(c *cobra.Command, address string, o *ncOptions) (a *sctp.Association, done func() error, err error) {
 	ctx, cfg := c.Context(), &sctp.Config{PPID: sctp.PPID(o.ppid)}
-	var local sctp.StackConfig
+	local := o.lower.stack(nil)
 	var addrs []*sctp.Addr
 	if o.listen {
 		addr, err := sctp.ParseListenAddr(address)
 		if err != nil {
 			return nil, nil, usageError{err}
 		}
-		addrs, local = []*sctp.Addr{addr}, sctp.StackConfig{ListenAddrs: addr.IPs, UDPPort: addr.UDPPort}
+		addrs, local = []*sctp.Addr{addr}, o.lower.stack(addr)
 	} else if addrs, err = sctp.ResolveAddr(ctx, address); err != nil {
 		return nil, nil, usageError{err}
 	}

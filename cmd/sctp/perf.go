@@ -40,6 +40,7 @@ type perfOptions struct {
 	sendBuffer int
 	profile    string
 	congestion congestionFlag
+	lower      lowerLayer
 	observe    daemon.Observe
 }
 
@@ -66,6 +67,7 @@ Figures are printed as one JSON line, or for people with --human.`,
 	f.IntVar(&o.sendBuffer, "send-buffer", 0, "send buffer of an association in bytes (default 1 MiB)")
 	f.Var(&o.congestion, "congestion", "congestion control of RFC 9260 or of RFC 9438")
 	f.StringVar(&o.profile, "cpuprofile", "", "write a CPU profile to this `file`")
+	o.lower.addFlags(f)
 	o.observe.AddFlags(f)
 	o.observe.AddMetrics(f)
 	c.AddCommand(perfServerCommand(&o), perfClientCommand(&o))

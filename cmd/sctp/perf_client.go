@@ -69,7 +69,9 @@ func perfRun(c *cobra.Command, args []string, o *perfOptions) (err error) {
 	if err != nil {
 		return usageError{err}
 	}
-	stack, done, err := o.observe.Open(c.Context(), sctp.StackConfig{DisableOffload: o.noOffload}, c.ErrOrStderr())
+	cfg := o.lower.stack(nil)
+	cfg.DisableOffload = o.noOffload
+	stack, done, err := o.observe.Open(c.Context(), cfg, c.ErrOrStderr())
 	if err != nil {
 		return err
 	}

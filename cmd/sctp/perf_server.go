@@ -38,7 +38,8 @@ func perfServe(c *cobra.Command, address string, o *perfOptions) (err error) {
 	if err != nil {
 		return usageError{err}
 	}
-	cfg := sctp.StackConfig{ListenAddrs: addr.IPs, UDPPort: addr.UDPPort, DisableOffload: o.noOffload}
+	cfg := o.lower.stack(addr)
+	cfg.DisableOffload = o.noOffload
 	stack, done, err := o.observe.Open(c.Context(), cfg, c.ErrOrStderr())
 	if err != nil {
 		return err

@@ -1,0 +1,151 @@
+package sctp
+
+import (
+	"math/bits"
+	"net/netip"
+	"slices"
+
+	"github.com/rserpool/rserpool/sctp/carrier"
+)
+
+// link is a carrier in use, with the goroutine that reads it.
+type link struct {
+	carrier.Carrier
+	addrs  []netip.AddrPort
+	door   *door
+	reader *reader
+	pump   pump
+}
+
+func newLink(s *Stack, c carrier.Carrier) *link {
+	l := &link{Carrier: c, addrs: c.LocalAddrs()}
+	l.reader = &reader{stack: s, link: l, packets: make([]inPacket, 0, maxPackets)}
+	l.pump.init(c)
+	return l
+}
+
+// door is the carriers that are bound to the same addresses: one, or those that share
+// a UDP port so that several goroutines can read it (StackConfig.Sockets). Through
+// which of them a packet comes in or leaves makes no difference to the peer.
+type door struct {
+	addrs []netip.AddrPort
+	udp   bool // packets are encapsulated (RFC 6951); else they are directly in IP
+	links []*link
+}
+
+// pick is the link that an association sends through: the one that its packets come
+// in by, or, before any came, one that its tag decides about.
+func (d *door) pick(a *Association) *link {
+	switch {
+	case len(d.links) == 1:
+		return d.links[0]
+	case a.via != nil && a.via.door == d:
+		return a.via
+	}
+	return d.links[uint32(a.tag)%uint32(len(d.links))]
+}
+
+// bound names a door by one of its addresses.
+type boundTo struct {
+	ip  netip.Addr
+	udp bool
+}
+
+// attach takes a carrier into use.
+func (s *Stack) attach(c carrier.Carrier) {
+	l := newLink(s, c)
+	s.takeNotices(l)
+	s.links = append(s.links, l)
+	for _, d := range s.doors {
+		if slices.Equal(d.addrs, l.addrs) {
+			l.door, d.links = d, append(d.links, l)
+			return
+		}
+	}
+	d := &door{addrs: l.addrs, links: []*link{l}}
+	d.udp = slices.ContainsFunc(l.addrs, func(a netip.AddrPort) bool { return a.Port() != 0 })
+	l.door, s.doors = d, append(s.doors, d)
+	for _, a := range d.addrs {
+		ip := a.Addr()
+		if ip.IsUnspecified() {
+			continue
+		}
+		if !slices.Contains(s.ips, ip) {
+			s.ips = append(s.ips, ip)
+		}
+		if at := (boundTo{ip, d.udp}); s.local[at] == nil {
+			s.local[at] = d
+		}
+	}
+}
+
+// encapsulates says whether the stack has a UDP port; if not, it speaks SCTP directly
+// over IP only.
+func (s *Stack) encapsulates() bool {
+	return slices.ContainsFunc(s.doors, func(d *door) bool { return d.udp })
+}
+
+// direct says whether the stack can speak SCTP directly over IP.
+func (s *Stack) direct() bool {
+	return slices.ContainsFunc(s.doors, func(d *door) bool { return !d.udp })
+}
+
+// route picks the door for a packet: the one bound to its source address, else the
+// first that is bound to an address of the family of the destination. A destination
+// without a UDP port is not encapsulated.
+func (s *Stack) route(from netip.Addr, to netip.AddrPort) *door {
+	if len(s.doors) == 1 {
+		return s.doors[0]
+	}
+	udp := to.Port() != 0
+	if d := s.local[boundTo{from, udp}]; d != nil {
+		return d
+	}
+	var fallback *door
+	for _, d := range s.doors {
+		if d.udp != udp {
+			continue
+		}
+		for _, a := range d.addrs {
+			if a.Addr().Is4() == to.Addr().Is4() {
+				return d
+			}
+		}
+		if fallback == nil {
+			fallback = d
+		}
+	}
+	if fallback == nil {
+		fallback = s.doors[0]
+	}
+	return fallback
+}
+
+// source picks the source address towards a path of which the machine knows none
+// yet, where the stack is bound to several: the one that has most in common with
+// the destination, so that the paths of a multi-homed association use different
+// networks at both ends. The zero Addr leaves it to the operating system.
+func (s *Stack) source(to netip.Addr) netip.Addr {
+	var best netip.Addr
+	most := -1
+	for _, ip := range s.ips {
+		if ip.Is4() != to.Is4() || ip.IsLoopback() != to.IsLoopback() {
+			continue
+		}
+		if n := commonBits(ip, to); n > most {
+			best, most = ip, n
+		}
+	}
+	return best
+}
+
+// commonBits is the length of the longest prefix that two addresses share.
+func commonBits(a, b netip.Addr) int {
+	x, y := a.As16(), b.As16()
+	for i := range x {
+		if d := x[i] ^ y[i]; d != 0 {
+			return 8*i + bits.LeadingZeros8(d)
+		}
+	}
+	return 128
+}
