@@ -2,6 +2,9 @@ package main
 
 import (
 	"bytes"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -50,25 +53,74 @@ func TestPoolCommandsAreCaptured(t *testing.T) {
 	}
 }
 
+// S2: with all logs at debug level, of a registrar, elements that give up now and then,
+// and a user whose session moves between them with its cookie, no log holds a
+// verification tag, a State Cookie, the session's cookie or what the user says.
+func TestS2CommandLogsHoldNoSecrets(t *testing.T) {
+	pcap := filepath.Join(t.TempDir(), "user")
+	ports, err := freePorts(1)
+	require.NoError(t, err)
+	debug := []string{"--log", "debug", "--log-format", "json", "--profile", "fast"}
+	r := start(t, append(debug, "registrar", "--listen", "127.0.0.1@"+strconv.Itoa(ports[0]), "--http", "off")...)
+	r.await("ready")
+	debug = append(debug, "--registrar", "127.0.0.1:3863@"+strconv.Itoa(ports[0]))
+	logs := map[string]string{}
+	var elements []*server
+	for range 2 {
+		e := start(t, append(debug, "serve", "pingpong", "--pool", "P", "--listen", "127.0.0.1@0", "--fail-after", "3")...)
+		e.await("registered")
+		elements = append(elements, e)
+	}
+	const marker = "SeCrEt-WoRdS"
+	call := command(t, strings.Repeat(marker+"\n", 10), append(debug, "call", "P", "--pingpong", "--pcap", pcap)...)
+	require.Equal(t, 0, call.code, call.err)
+	logs["user"] = call.err
+	for i, e := range elements {
+		logs["element "+strconv.Itoa(i)] = e.stop().err
+	}
+	logs["registrar"] = r.stop().err
+	require.Contains(t, logs["user"], "fail-over")
+
+	secrets := map[string]string{marker: "words"}
+	add := func(what string, b []byte) {
+		secrets[string(b)], secrets[hex.EncodeToString(b)] = what, what
+		secrets[base64.StdEncoding.EncodeToString(b)[:len(b)/3*4]] = what
+	}
+	cookies := 0
+	for _, pkt := range capturedPackets(t, pcap) {
+		if pkt.VTag != 0 {
+			add("tag", binary.BigEndian.AppendUint32(nil, uint32(pkt.VTag)))
+			secrets[strconv.Itoa(int(pkt.VTag))] = "tag"
+		}
+		for c := range pkt.Chunks() {
+			var d wire.Data
+			var i wire.Init
+			switch {
+			case c.Type() == wire.TypeInitAck && i.Decode(c) == nil:
+				add("State Cookie", i.Cookie[:24])
+				add("State Cookie", i.Cookie[len(i.Cookie)-24:])
+			case c.Type() == wire.TypeData && d.Decode(c) == nil && uint32(d.PPID) == uint32(asap.PPID):
+				if m, err := asap.Decode(d.Payload); err == nil && m.Type() == asap.TypeCookie {
+					add("session cookie", m.(*asap.Cookie).Cookie)
+					cookies++
+				}
+			}
+		}
+	}
+	require.NotZero(t, cookies)
+	for who, log := range logs {
+		require.NotEmpty(t, log, who)
+		for s, what := range secrets {
+			require.NotContains(t, log, s, "%s of the %s", what, who)
+		}
+	}
+}
+
 // capturedMessages names the ASAP messages of a capture and shows the first line of
 // others.
-func capturedMessages(t *testing.T, file string) []string {
+func capturedMessages(t *testing.T, file string) (seen []string) {
 	t.Helper()
-	f, err := os.Open(file)
-	require.NoError(t, err)
-	defer f.Close()
-	r, err := pcapgo.NewNgReader(f, pcapgo.DefaultNgReaderOptions)
-	require.NoError(t, err)
-	var seen []string
-	for {
-		b, _, err := r.ReadPacketData()
-		if err != nil {
-			return seen
-		}
-		udp, ok := gopacket.NewPacket(b, layers.LinkTypeRaw, gopacket.NoCopy).Layer(layers.LayerTypeUDP).(*layers.UDP)
-		require.True(t, ok)
-		pkt, err := wire.Parse(udp.Payload)
-		require.NoError(t, err)
+	for _, pkt := range capturedPackets(t, file) {
 		for c := range pkt.Chunks() {
 			var d wire.Data
 			switch {
@@ -83,6 +135,28 @@ func capturedMessages(t *testing.T, file string) []string {
 				}
 			}
 		}
+	}
+	return seen
+}
+
+// capturedPackets returns the SCTP packets of a capture.
+func capturedPackets(t *testing.T, file string) (all []wire.Packet) {
+	t.Helper()
+	f, err := os.Open(file)
+	require.NoError(t, err)
+	defer f.Close()
+	r, err := pcapgo.NewNgReader(f, pcapgo.DefaultNgReaderOptions)
+	require.NoError(t, err)
+	for {
+		b, _, err := r.ReadPacketData()
+		if err != nil {
+			return all
+		}
+		udp, ok := gopacket.NewPacket(b, layers.LinkTypeRaw, gopacket.NoCopy).Layer(layers.LayerTypeUDP).(*layers.UDP)
+		require.True(t, ok)
+		pkt, err := wire.Parse(udp.Payload)
+		require.NoError(t, err)
+		all = append(all, pkt)
 	}
 }
 

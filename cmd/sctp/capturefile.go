@@ -35,7 +35,6 @@ var errCapture = errors.New("malformed capture file")
 type captureFile struct {
 	r    *bufio.Reader
 	body bytes.Buffer
-	next func() (frame, error)
 
 	order      binary.ByteOrder
 	link       layers.LinkType // pcap
@@ -142,20 +141,12 @@ func (c *captureFile) block() (frame, error) {
 		if err != nil {
 			return frame{}, err
 		}
-		typ, n := binary.LittleEndian.Uint32(head), uint32(0)
-		if typ == blockSection { // the same in both orders
-			magic, err := c.r.Peek(4)
-			if err != nil {
-				return frame{}, io.ErrUnexpectedEOF
-			}
-			c.order, c.interfaces = binary.ByteOrder(binary.LittleEndian), nil
-			if binary.BigEndian.Uint32(magic) == byteOrderMagic {
-				c.order = binary.BigEndian
-			} else if binary.LittleEndian.Uint32(magic) != byteOrderMagic {
-				return frame{}, fmt.Errorf("%w: unknown byte order", errCapture)
+		if binary.BigEndian.Uint32(head) == blockSection { // the same in both orders
+			if err := c.section(); err != nil {
+				return frame{}, err
 			}
 		}
-		typ, n = c.order.Uint32(head), c.order.Uint32(head[4:])
+		typ, n := c.order.Uint32(head), c.order.Uint32(head[4:])
 		if n < 12 || n%4 != 0 || n > maxBlock {
 			return frame{}, fmt.Errorf("%w: a block of %d bytes", errCapture, n)
 		}
@@ -176,6 +167,24 @@ func (c *captureFile) block() (frame, error) {
 			return frame{}, err
 		}
 	}
+}
+
+// section finds out the byte order of a section that begins here.
+func (c *captureFile) section() error {
+	magic, err := c.r.Peek(4)
+	if err != nil {
+		return io.ErrUnexpectedEOF
+	}
+	c.interfaces = nil
+	switch uint32(byteOrderMagic) {
+	case binary.BigEndian.Uint32(magic):
+		c.order = binary.BigEndian
+	case binary.LittleEndian.Uint32(magic):
+		c.order = binary.LittleEndian
+	default:
+		return fmt.Errorf("%w: unknown byte order", errCapture)
+	}
+	return nil
 }
 
 // addInterface takes an interface description.
