@@ -51,6 +51,11 @@ type Config struct {
 	// DisablePathMTUDiscovery says that the network is sure to carry MTU.
 	DisablePathMTUDiscovery bool
 
+	// ECN offers Explicit Congestion Notification (RFC 4960 Appendix A): routers that
+	// know it mark packets instead of dropping them. It is used if the peer offers it
+	// too, and given up where the network does not seem to know it.
+	ECN bool
+
 	// Nagle lets small messages wait while data is unacknowledged, at most for a
 	// round trip, so that more of them share a packet. False: each message leaves
 	// at once if the windows permit.
@@ -157,6 +162,7 @@ func (c *Config) resolve(s *Stack) (*settings, *core.Config) {
 	k.EncapOverhead = s.overhead()
 	k.NoDelay = !c.Nagle
 	k.Congestion = c.Congestion
+	k.ECN = c.ECN
 	k.ReportUndelivered = c.Events&EventSend != 0
 	k.DisableHeartbeat = c.HeartbeatInterval < 0
 	k.PathMTUDiscovery = !c.DisablePathMTUDiscovery && s.dontFragment()

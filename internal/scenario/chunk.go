@@ -49,6 +49,12 @@ var chunks = map[string]func(*host, *fields) ([]byte, *wire.VTag){
 	"ERROR": func(_ *host, f *fields) ([]byte, *wire.VTag) {
 		return (&wire.OperationError{Causes: causes(f)}).AppendTo(nil), nil
 	},
+	"ECNE": func(h *host, f *fields) ([]byte, *wire.VTag) {
+		return (&wire.ECNE{LowestTSN: h.s.names.absolute(f.number("tsn", 1), h.localTag())}).AppendTo(nil), nil
+	},
+	"CWR": func(h *host, f *fields) ([]byte, *wire.VTag) {
+		return (&wire.CWR{LowestTSN: h.s.names.absolute(f.number("tsn", 1), h.remoteTag())}).AppendTo(nil), nil
+	},
 	"CHUNK": rawChunk,
 }
 
@@ -104,6 +110,7 @@ func (h *host) init(f *fields, ack bool) ([]byte, *wire.VTag) {
 	if n := f.number("preservative", -1); n >= 0 {
 		i.CookiePreservative, i.HasPreservative = uint32(n), true
 	}
+	i.ECN = f.flag("ecn")
 	// Parameters of any kind, in hex.
 	for v, more := f.value("param"); more; v, more = f.value("param") {
 		p, err := hex.DecodeString(v)

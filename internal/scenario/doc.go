@@ -40,7 +40,7 @@
 //	A dial [B] [also=ip:port,…]   begin to open an association to the script or to B,
 //	                       which has the other addresses as well
 //	A listen               accept associations
-//	A< CHUNK | CHUNK …     give A a packet in the name of its peer; vtag=, from=ip:port,
+//	A< CHUNK | CHUNK …     give A a packet in the name of its peer; vtag=, from=ip:port, ecn=,
 //	                       at=ip of A
 //	A send [len= text= sid= ppid= count= unordered immediate
 //	       nobundle partial life= context= path=ip]

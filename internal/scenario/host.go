@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"strconv"
 	"strings"
 
 	"github.com/rserpool/rserpool/sctp/core"
@@ -26,6 +27,7 @@ type host struct {
 	as     *core.Association
 
 	peerTag wire.VTag             // the tag that the script chose last
+	ecn     uint8                 // the ECN bits of the packet being injected
 	from    netip.Addr            // where the packet being injected comes from, if the script says so
 	cookies []cookie              // that this host handed out
 	beats   map[netip.Addr][]byte // info of its last HEARTBEAT to each address; the zero one: to any
@@ -134,7 +136,8 @@ func (h *host) receive(from netip.AddrPort, at netip.Addr, data []byte) {
 		h.s.say(h, "=", "unreadable: %v", err)
 		return
 	}
-	in := core.Inbound{Local: at, Remote: from}
+	in := core.Inbound{Local: at, Remote: from, ECN: h.ecn}
+	h.ecn = 0
 	if h.as != nil && h.as.State() != core.Closed {
 		before := h.as.Stats().Dropped
 		h.as.HandlePacket(h.s.now, in, pkt)
@@ -168,7 +171,7 @@ func (h *host) timeout() {
 // inject gives the host a packet in the name of its peer.
 func (h *host) inject(text string) error {
 	from, at := h.peer, h.addr.Addr()
-	h.from = netip.Addr{}
+	h.from, h.ecn = netip.Addr{}, 0
 	var chunks []byte
 	hdr := wire.Header{SrcPort: port, DstPort: port, VTag: h.localTag()}
 	for i, part := range strings.Split(text, "|") {
@@ -180,6 +183,13 @@ func (h *host) inject(text string) error {
 				return err
 			}
 			from, h.from = a, a.Addr()
+		}
+		if v, ok := f.value("ecn"); ok {
+			n, err := strconv.ParseUint(v, 10, 2)
+			if err != nil {
+				return err
+			}
+			h.ecn = uint8(n)
 		}
 		if v, ok := f.value("at"); ok {
 			a, err := netip.ParseAddr(v)

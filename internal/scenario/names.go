@@ -103,6 +103,10 @@ func (n *names) showChunk(h *host, c wire.RawChunk) string {
 		for i := range d.Dups {
 			d.Dups[i] = n.relative(d.Dups[i], other)
 		}
+	case *wire.ECNE:
+		d.LowestTSN = n.relative(d.LowestTSN, other)
+	case *wire.CWR:
+		d.LowestTSN = n.relative(d.LowestTSN, own)
 	case *wire.Shutdown:
 		d.CumTSN = n.relative(d.CumTSN, other)
 	case *wire.Init:

@@ -132,7 +132,11 @@ func (s *sctp) transmit(h *host, t core.Transmit, pkt wire.Packet) {
 	if t.Local.IsValid() {
 		at = netip.AddrPortFrom(t.Local, h.addr.Port())
 	}
-	s.say(h, ">", "%s", s.names.show(h, at, to, pkt))
+	shown := s.names.show(h, at, to, pkt)
+	if t.ECN != 0 {
+		shown += fmt.Sprint(" ecn=", t.ECN)
+	}
+	s.say(h, ">", "%s", shown)
 	if s.at(to.Addr()) == nil {
 		return
 	}

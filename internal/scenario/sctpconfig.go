@@ -12,6 +12,7 @@ import (
 //	pf= psmr= hb.burst=   RFC 7829: the first two turn their mechanism on
 //	os= mis= recvbuf= sendbuf= maxmessage= mtu=   numbers
 //	nagle        small messages wait for others
+//	ecn          Explicit Congestion Notification is offered
 //	undelivered  messages that could not be delivered are shown
 //	hidepf       potentially failed paths are shown as active
 func (h *host) configure(f *fields) error {
@@ -41,6 +42,7 @@ func (h *host) configure(f *fields) error {
 	if f.flag("undelivered") {
 		c.ReportUndelivered = true
 	}
+	c.ECN = c.ECN || f.flag("ecn")
 	if f.flag("nagle") {
 		c.NoDelay = false
 	}

@@ -63,6 +63,7 @@ func (a *Association) finish(err error) {
 		p.InFlight = 0
 		p.StopT3()
 		p.Heartbeat.At, p.Heartbeat.Expires = time.Time{}, time.Time{}
+		p.Hold = time.Time{}
 		p.StopDiscovery()
 	}
 	if err != nil {

@@ -71,6 +71,7 @@ type Association struct {
 	ev     events
 	back   undelivered
 	mtu    discovery
+	ecn    ecn
 	stats  Stats
 
 	// Decoding scratch, so that a packet costs no allocation.
@@ -302,6 +303,7 @@ func (a *Association) learn(now time.Time, in Inbound, p *path.Path, pkt wire.Pa
 // processChunks handles the chunks of an accepted packet in their order.
 func (a *Association) processChunks(now time.Time, in Inbound, p *path.Path, pkt wire.Packet) {
 	a.rx.gotData = false
+	a.ecn.met, a.ecn.echoed = in.ECN == congestionMet, false
 	first := true
 	for c := range pkt.Chunks() {
 		if c.Type() != wire.TypeData {
@@ -365,8 +367,10 @@ func (a *Association) handleChunk(now time.Time, in Inbound, p *path.Path, pkt w
 	case wire.TypeInit:
 		a.drop("bundled INIT") // §6.10
 		return false
-	case wire.TypeECNE, wire.TypeCWR:
-		return true // reserved, and ECN was not negotiated
+	case wire.TypeECNE:
+		return a.handleECNE(now, p, c)
+	case wire.TypeCWR:
+		return a.handleCWR(c)
 	case wire.TypePad: // RFC 4820 §3
 		return true
 	}

@@ -67,6 +67,10 @@ type Config struct {
 	// Fragment, but those with Transmit.MayFragment. Off: MTU holds for all paths.
 	PathMTUDiscovery bool
 
+	// ECN offers Explicit Congestion Notification (RFC 4960 Appendix A): if the peer has
+	// it too, Transmit.ECN and Inbound.ECN carry the bits of the IP header.
+	ECN bool
+
 	// NoDelay sends small messages at once even while data is unacknowledged.
 	// Without it they wait, for at most a round trip, to be bundled.
 	NoDelay bool

@@ -29,11 +29,13 @@ type cookie struct {
 	local               netip.Addr
 	told                uint32 // digest of the addresses listed in the INIT ACK
 	families            families
+	ecn                 bool             // both ends can
 	peers               []netip.AddrPort // source of the INIT first
 }
 
 const (
 	cookieVersion = 1
+	cookieECN     = 0x80 // in the number of addresses
 	macLen        = sha256.Size
 	// keyLife is how long a key seals. It opens until its successor is replaced in
 	// turn, so no cookie lives longer than twice that, whatever it says.
@@ -133,7 +135,11 @@ func (c *cookie) appendTo(b []byte) []byte {
 	b = be.AppendUint32(b, c.tieLocal)
 	b = be.AppendUint32(b, c.tiePeer)
 	b = appendAddr(b, c.local)
-	b = append(b, byte(len(c.peers)))
+	n := byte(len(c.peers))
+	if c.ecn {
+		n |= cookieECN
+	}
+	b = append(b, n)
 	for _, p := range c.peers {
 		b = appendAddr(b, p.Addr())
 		b = be.AppendUint16(b, p.Port())
@@ -184,7 +190,9 @@ func decodeCookie(b []byte) (*cookie, bool) {
 		tieLocal: r.U32(), tiePeer: r.U32(),
 		local: readAddr(&r),
 	}
-	for n := int(r.U8()); n > 0 && r.Err() == nil; n-- {
+	peers := r.U8()
+	c.ecn = peers&cookieECN != 0
+	for n := int(peers &^ cookieECN); n > 0 && r.Err() == nil; n-- {
 		a := readAddr(&r)
 		c.peers = append(c.peers, netip.AddrPortFrom(a, r.U16()))
 	}

@@ -47,6 +47,7 @@ func (a *Association) handleData(now time.Time, c wire.RawChunk) bool {
 		return true
 	}
 	a.rx.tsn.Add(d.TSN)
+	a.markedData(now, d.TSN)
 	a.stats.DataIn++
 	if d.Unordered {
 		a.stats.UnorderedIn++

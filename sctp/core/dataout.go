@@ -141,6 +141,7 @@ func (a *Association) appendLost(now time.Time, b []byte, start int, p *path.Pat
 		a.tx.out.Resend(t, p)
 		a.tx.peerRwnd = max(0, a.tx.peerRwnd-int(c.Len)) // §6.2.1 B
 		b = a.appendChunk(b, start, t, c, false)
+		a.ecn.again = true
 		a.stats.Retransmitted++
 		p.Count.Retransmitted++
 		p.LastData = now
@@ -180,6 +181,7 @@ func (a *Association) appendFragment(now time.Time, b []byte, start int, p *path
 	p.CC.OnSent(now, tx.Size(n), p.InFlight)
 	c := t.queue.Cut(n)
 	c.Probe = n > t.peerRwnd
+	a.ecn.fresh = !c.Probe
 	tsn := t.out.Push(c, p)
 	t.peerRwnd = max(0, t.peerRwnd-n) // §6.2.1 B
 	p.Burst += tx.Size(n)

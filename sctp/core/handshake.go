@@ -51,6 +51,7 @@ func Dial(now time.Time, cfg *Config, ep Endpoint, r *Responder) (*Association, 
 		Addrs:       a.id.locals.told,
 
 		SupportedAddrTypes: ep.families().types(),
+		ECN:                cfg.ECN,
 	}
 	a.setState(CookieWait)
 	a.sendInit(now)
@@ -155,6 +156,7 @@ func (a *Association) handleInitAck(now time.Time, in Inbound, p *path.Path, pkt
 	}
 	a.id.outStreams = int(min(i.InStreams, a.cfg.OutStreams))
 	a.id.inStreams = int(min(i.OutStreams, a.cfg.MaxInStreams))
+	a.ecn = ecn{agreed: a.cfg.ECN && i.ECN}
 	a.tx.peerBuffer = window(i.ARwnd)
 	a.tx.peerRwnd = a.tx.peerBuffer
 	a.rx.tsn.Init(i.InitialTSN.Add(^uint32(0)))

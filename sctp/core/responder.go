@@ -202,6 +202,7 @@ func (r *Responder) handleInit(now time.Time, in Inbound, pkt wire.Packet, l *Li
 		OutStreams:  max(l.Config.OutStreams, 1),
 		InStreams:   max(l.Config.MaxInStreams, 1),
 		InitialTSN:  wire.TSN(random32(r.rand)),
+		ECN:         l.Config.ECN,
 		Addrs:       tell(l.LocalAddrs, in.Local, scopeOf(in.Remote.Addr()), supported(&i, in.Remote.Addr())),
 	}
 	c := cookie{created: now, life: max(l.Config.CookieLife, 0)}
@@ -240,6 +241,8 @@ func (r *Responder) initAck(in Inbound, pkt wire.Packet, i, own *wire.Init, c *c
 	c.inStreams = min(i.OutStreams, own.InStreams)
 	c.local, c.told, c.families = in.Local, digest(own.Addrs), supported(i, in.Remote.Addr())
 	c.peers = peerAddrs(in.Remote, i.Addrs)
+	own.ECN = own.ECN && i.ECN
+	c.ecn = own.ECN
 	own.HasCookie = true
 	own.Cookie = r.keys.seal(c, nil)
 	size := 0
@@ -314,6 +317,7 @@ func (a *Association) adopt(c *cookie, in Inbound) {
 	a.id.localTag, a.id.peerTag = c.localTag, c.peerTag
 	a.id.outStreams, a.id.inStreams = int(c.outStreams), int(c.inStreams)
 	a.id.localInitTSN = c.localTSN
+	a.ecn = ecn{agreed: c.ecn}
 	a.tx.out.Init(c.localTSN)
 	a.tx.peerBuffer = window(c.peerRwnd)
 	a.tx.peerRwnd = a.tx.peerBuffer

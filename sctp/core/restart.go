@@ -55,6 +55,7 @@ func (a *Association) handleInit(now time.Time, in Inbound, pkt wire.Packet) {
 		ARwnd:      uint32(a.cfg.RecvBuffer),
 		OutStreams: a.cfg.OutStreams,
 		InStreams:  a.cfg.MaxInStreams,
+		ECN:        a.cfg.ECN,
 		Addrs:      a.id.locals.present(),
 	}
 	k := cookie{created: now, life: a.cfg.CookieLife}

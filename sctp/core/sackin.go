@@ -64,6 +64,9 @@ func (a *Association) applySack(now time.Time, cum wire.TSN, gaps []wire.GapBloc
 	if acked.Any() {
 		a.errors = 0 // §8.1
 	}
+	if acked.Fresh {
+		a.ecn.passed()
+	}
 	for i, p := range a.paths.All {
 		a.growWindow(now, p, &acked, flight[i], inRecovery)
 	}
@@ -116,7 +119,7 @@ func (a *Association) growWindow(now time.Time, p *path.Path, acked *tx.Acked, f
 	before := p.CC.Window()
 	p.CC.OnAck(congestion.AckEvent{
 		Now: now, Bytes: p.Acked, CumAdvanced: acked.CumAdvanced,
-		CwndLimited: p.Limited || flight >= before, InRecovery: inRecovery,
+		CwndLimited: p.Limited || flight >= before, InRecovery: inRecovery || a.ecn.echoed,
 		RTT: p.RTT, InFlight: flight, FlightEmpty: a.tx.out.Len() == 0,
 	})
 	if w := p.CC.Window(); w != before && a.cfg.Trace.CwndChange != nil {
@@ -145,8 +148,9 @@ func (a *Association) fastRetransmit(now time.Time, marked int) {
 	if t.recovery {
 		return
 	}
+	first, _ := t.out.NextLost()
 	for _, p := range a.paths.All {
-		if p.LossSeen {
+		if p.LossSeen && !a.reducedFor(first) {
 			p.CC.OnLoss(congestion.LossEvent{Now: now, InFlight: p.InFlight})
 		}
 	}
@@ -217,6 +221,7 @@ func (a *Association) onT3(now time.Time, p *path.Path) {
 		p.CC.OnTimeout(now) // E1
 	}
 	a.suspectBlackHole(p)
+	a.unproven()
 	p.RTO.Backoff() // E2
 	p.Alone = true
 	a.stats.T3Chunks += uint64(a.surrender(p)) // E3

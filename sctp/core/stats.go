@@ -38,6 +38,8 @@ type Stats struct {
 	SourceChanges uint64 // of paths whose source address was replaced by another
 
 	ICMPIn, ICMPIgnored uint64 // messages that quoted this association, and others
+	EchoesIn, EchoesOut uint64 // ECNE chunks (RFC 4960 Appendix A)
+	MarkedWindows       uint64 // congestion windows reduced for a mark
 	MTUProbes           uint64 // packets sent to try a size (RFC 8899)
 	BlackHoles          uint64 // times that a size that had passed did no longer
 }

@@ -92,6 +92,7 @@ func (a *Association) NextTimeout() (time.Time, bool) {
 		next = earliest(next, p.Heartbeat.At)
 		next = earliest(next, p.Heartbeat.Expires)
 		next = earliest(next, p.Discovery.At)
+		next = earliest(next, p.Hold)
 	}
 	return next, !next.IsZero()
 }
@@ -159,6 +160,9 @@ func (a *Association) HandleTimeout(now time.Time) {
 		}
 		a.onHeartbeatTimers(now, p)
 		a.onDiscoveryTimer(now, p)
+		if !p.Hold.After(now) {
+			p.Hold = time.Time{}
+		}
 	}
 }
 

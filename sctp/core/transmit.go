@@ -30,6 +30,7 @@ func (a *Association) PollTransmit(now time.Time, buf []byte, maxSegments int) (
 		return Transmit{}, false
 	}
 	now = a.read(now)
+	a.ecn.fresh, a.ecn.again = false, false
 	if a.mtu.waits {
 		a.wakeDiscovery()
 	}
@@ -45,7 +46,7 @@ func (a *Association) PollTransmit(now time.Time, buf []byte, maxSegments int) (
 		return Transmit{}, false
 	}
 	packets := uint64(1)
-	t := Transmit{Local: p.Local, Remote: p.Remote, MayFragment: size > p.Size || p.Discovery.Fragment}
+	t := Transmit{Local: p.Local, Remote: p.Remote, ECN: a.ecn.codepoint(), MayFragment: size > p.Size || p.Discovery.Fragment}
 	if size <= p.Size && (size*16 >= p.Size*gsoShare || a.nextFitsWhole()) {
 		for n := 1; n < maxSegments && cap(buf)-len(b) >= size; n++ {
 			before := len(b)
@@ -82,7 +83,7 @@ func (a *Association) firstPacket(now time.Time, b *[]byte) (*path.Path, int) {
 	packet := a.begin(*b)
 	packet = a.appendControl(packet, p)
 	if a.sackBelongs(len(packet), p, dataPath) {
-		packet = a.appendSack(packet, p.Size)
+		packet = a.appendSack(a.appendEcho(now, packet, p.Size), p.Size)
 	}
 	if dataPath == p && len(packet) < p.Size {
 		packet = a.appendData(now, packet, 0, p, p.Size)

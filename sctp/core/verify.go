@@ -3,7 +3,9 @@ package core
 import (
 	"errors"
 	"fmt"
+	"slices"
 
+	"github.com/rserpool/rserpool/sctp/core/internal/path"
 	"github.com/rserpool/rserpool/sctp/core/internal/tx"
 )
 
@@ -33,6 +35,7 @@ func rule(ok bool, what string) error {
 // verifyTimers checks that nothing is waited for without a limit.
 func (a *Association) verifyTimers() error {
 	sends := a.state.sendsData()
+	held := slices.ContainsFunc(a.paths.All, func(p *path.Path) bool { return !p.Hold.IsZero() })
 	owed := a.rx.packets > 0 && a.state.receivesData()
 	errs := []error{
 		rule(a.timers.running(timerT1Init) == (a.state == CookieWait), "T1-init"),
@@ -40,8 +43,8 @@ func (a *Association) verifyTimers() error {
 		rule(a.timers.running(timerT2Shutdown) == (a.state == ShutdownSent || a.state == ShutdownAckSent), "T2-shutdown"),
 		rule(a.timers.running(timerT5Guard) || a.state != ShutdownPending && a.state != ShutdownReceived, "T5-shutdown-guard"),
 		rule(!owed || a.timers.running(timerSack), "DATA is not acknowledged"),
-		rule(!sends || a.tx.out.Lost() == 0 || a.tx.out.InFlight() > 0, "lost chunks wait for nothing"),
-		rule(!sends || a.front(a.now) == nil || a.tx.out.Len() > 0 || a.timers.running(timerProbe), "messages wait for nothing"),
+		rule(!sends || held || a.tx.out.Lost() == 0 || a.tx.out.InFlight() > 0, "lost chunks wait for nothing"),
+		rule(!sends || held || a.front(a.now) == nil || a.tx.out.Len() > 0 || a.timers.running(timerProbe), "messages wait for nothing"),
 	}
 	for _, p := range a.paths.All {
 		errs = append(errs, rule(p.T3.IsZero() == (p.InFlight == 0), fmt.Sprint("T3-rtx of ", p.Remote, " in flight ", p.InFlight)))

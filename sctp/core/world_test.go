@@ -50,6 +50,7 @@ type host struct {
 	sent   int // packets
 	tap    func(wire.Packet)
 	skew   time.Duration // of its clock
+	bleach bool          // its network clears the ECN bits
 
 	largest int // packet sent, in bytes
 	drains  int
@@ -145,13 +146,16 @@ func (h *host) send(t core.Transmit) {
 			h.tap(pkt)
 		}
 	}
-	from := h.addr
+	from, ecn := h.addr, t.ECN
+	if h.bleach {
+		ecn = 0
+	}
 	if t.Local.IsValid() {
 		from = netip.AddrPortFrom(t.Local, h.addr.Port())
 		require.Same(h.w.t, h, h.w.hosts[t.Local], "a packet left from %v, which is not an address of the host", t.Local)
 	}
 	h.w.net.Send(h.w.now, from, carrier.Datagram{Remote: t.Remote, Data: bytes.Clone(t.Data), SegmentSize: t.SegmentSize,
-		ECN: t.ECN, MayFragment: t.MayFragment})
+		ECN: ecn, MayFragment: t.MayFragment})
 }
 
 // note remembers the initial TSN of an INIT or INIT ACK.

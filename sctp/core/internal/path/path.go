@@ -89,6 +89,9 @@ type Path struct {
 	Burst     int       // bytes sent less those acknowledged since sending last paused, §6.1 D
 	Heartbeat Heartbeat
 
+	// Hold, if not zero, is until when nothing new may be sent (RFC 3168 §6.1.2).
+	Hold time.Time
+
 	// Alone: T3-rtx expired and nothing was acknowledged since, so that no more
 	// than one packet may be in flight (§7.2.3).
 	Alone bool
@@ -143,7 +146,7 @@ func New(id int, remote netip.AddrPort, local netip.Addr, state State, c *Config
 func (p *Path) Reroute(c *Config) {
 	p.forgetSize()
 	p.CC = c.NewController(p.Remote.Addr(), p.PMDCS())
-	p.Decayed, p.Burst, p.Timing = time.Time{}, 0, false
+	p.Decayed, p.Hold, p.Burst, p.Timing = time.Time{}, time.Time{}, 0, false
 }
 
 // PacketSize is the largest SCTP packet in bytes that fits an IP MTU on the way
@@ -195,7 +198,7 @@ func (p *Path) Untime(tsn wire.TSN) {
 // Window is how many more bytes of DATA chunks may leave now: what the congestion
 // window permits, and after a timeout one packet.
 func (p *Path) Window() int {
-	if p.Alone && p.InFlight > 0 {
+	if p.Alone && p.InFlight > 0 || !p.Hold.IsZero() {
 		return 0
 	}
 	return p.CC.Window() - p.InFlight
@@ -231,7 +234,7 @@ const maxDecay = 32
 
 // Shift moves all times of the path by d, because the clock was set.
 func (p *Path) Shift(d time.Duration) {
-	for _, t := range []*time.Time{&p.T3, &p.TimedAt, &p.LastData, &p.Decayed, &p.HeardAt, &p.Heartbeat.At, &p.Heartbeat.Expires, &p.Heartbeat.SentAt,
+	for _, t := range []*time.Time{&p.T3, &p.Hold, &p.TimedAt, &p.LastData, &p.Decayed, &p.HeardAt, &p.Heartbeat.At, &p.Heartbeat.Expires, &p.Heartbeat.SentAt,
 		&p.Discovery.At, &p.Discovery.SentAt, &p.Discovery.deaf} {
 		if !t.IsZero() {
 			*t = t.Add(d)

@@ -13,6 +13,7 @@ type Acked struct {
 	CumAdvanced bool
 	Bytes       int  // newly acknowledged user data, all paths
 	Reneged     bool // something acknowledged before is missing again
+	Fresh       bool // something newly acknowledged was sent only once
 
 	newest  wire.TSN // highest TSN newly acknowledged, if Bytes > 0
 	highest wire.TSN // highest TSN that a gap block covers, if hasGaps
@@ -42,6 +43,7 @@ func (o *Outstanding) credit(t wire.TSN, c *Chunk, a *Acked) {
 	}
 	a.Bytes += int(c.Len)
 	p.Acked += c.size()
+	a.Fresh = a.Fresh || c.Sends == 1
 	p.Proven = p.Proven || !c.Moved
 	if t == p.Oldest {
 		p.OldestAcked = true

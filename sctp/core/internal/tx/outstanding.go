@@ -70,6 +70,9 @@ func (o *Outstanding) Full() bool { return o.Len() >= maxChunks }
 // Next is the TSN the next new chunk will get.
 func (o *Outstanding) Next() wire.TSN { return o.next }
 
+// Base is the lowest TSN not cumulatively acknowledged, or Next if there is none.
+func (o *Outstanding) Base() wire.TSN { return o.base }
+
 // CumAck is the cumulative TSN ack point.
 func (o *Outstanding) CumAck() wire.TSN { return o.base.Add(^uint32(0)) }
 
