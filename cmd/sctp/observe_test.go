@@ -2,9 +2,14 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
+	"io/fs"
+	"math/rand/v2"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +18,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/rserpool/rserpool/sctp/carrier/rawip"
 )
 
 // What a command writes with --pcap, the dump command and tshark read; --trace is JSON;
@@ -90,4 +97,28 @@ func TestPerfMetrics(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, string(b), "\nsctp_messages_total{direction=\"in\"} 11\n")
 	require.Contains(t, s.wait(), "rx_msgs")
+}
+
+// SCTP directly over IP is captured as such: IP protocol 132, no UDP ports.
+func TestPcapDirectlyOverIP(t *testing.T) {
+	ip := netip.AddrFrom4([4]byte{127, 133, byte(rand.N(256)), byte(1 + rand.N(254))})
+	probe, err := rawip.Listen(ip, nil)
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, errors.ErrUnsupported) {
+		t.Skip(err)
+	}
+	require.NoError(t, err)
+	require.NoError(t, probe.Close())
+	addr := fmt.Sprintf("%v:%d", ip, 30_000+rand.N(10_000))
+	s := start(t, "perf", "server", addr, "--ip")
+	require.Eventually(t, func() bool { return s.out.String() == "ready\n" }, 10*time.Second, 2*time.Millisecond)
+	file := filepath.Join(t.TempDir(), "x.pcapng")
+	_, err = execute(t, strings.NewReader(""), "perf", "client", addr, "pingpong", "64", "10", "--ip", "--pcap", file)
+	require.NoError(t, err)
+	s.wait()
+	out, err := execute(t, nil, "dump", file)
+	require.NoError(t, err)
+	require.Contains(t, out, " > "+addr+" ")
+	require.NotContains(t, out, "@")
+	require.NotContains(t, out, "MALFORMED")
+	require.GreaterOrEqual(t, strings.Count(out, "DATA"), 20)
 }
