@@ -6,6 +6,10 @@ import "net"
 // whose bytes travel on stream 0. Closing it closes the association. What it reads
 // are the bytes of messages as they come; ReadMessage and WriteMessage keep the
 // messages.
+//
+// There is no CloseWrite: unlike TCP, SCTP has no state in which one end has closed and
+// the other goes on sending (RFC 9260 §9). Protocols that need it say in a message of
+// their own that they have finished.
 type Conn struct{ *Stream }
 
 var _ net.Conn = (*Conn)(nil)

@@ -303,3 +303,20 @@ func camp(w *world, victim netip.Addr) *int {
 	require.True(w.t, ok)
 	return probes
 }
+
+// SCTP has no half-closed state, so nothing offers one (RFC 9260 §9).
+func TestNoHalfClose(t *testing.T) {
+	for _, v := range []any{(*sctp.Conn)(nil), (*sctp.Stream)(nil), (*sctp.Association)(nil)} {
+		_, write := v.(interface{ CloseWrite() error })
+		_, read := v.(interface{ CloseRead() error })
+		require.False(t, write || read, "%T", v)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, worldOption{})
+		c, s := w.pair()
+		go func() { _ = c.Shutdown(context.Background()) }()
+		time.Sleep(time.Second)
+		require.ErrorIs(t, s.Send(t.Context(), text("still here?")), sctp.ErrShutdown, "neither end sends any more")
+		require.ErrorIs(t, c.Send(t.Context(), text("still here?")), sctp.ErrShutdown)
+	})
+}

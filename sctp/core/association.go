@@ -214,6 +214,8 @@ func (a *Association) HandlePacket(now time.Time, in Inbound, pkt wire.Packet) {
 	}
 	now = a.read(now)
 	a.stats.PacketsIn++
+	a.out.begin()
+	defer a.out.end()
 	first := pkt.First()
 	switch first.Type() {
 	case wire.TypeInit:

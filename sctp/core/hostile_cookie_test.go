@@ -218,6 +218,18 @@ func TestC6ActionARestart(t *testing.T) { // RFC 9260 §5.2.4 action A
 	require.Equal(t, core.Established, v.as.State())
 }
 
+// X3: the user learns of a restart before it gets anything from after it.
+func TestX3RestartComesFirst(t *testing.T) { // RFC 5062 §4
+	v := attacked(t, nil)
+	v.b.events = nil
+	ack, tag := v.cookieFor(&wire.Init{InitiateTag: 4242, ARwnd: 65536, OutStreams: 2, InStreams: 2, InitialTSN: 1000})
+	v.inject(tag, &wire.CookieEcho{Cookie: ack.Cookie}, data(1000, 0, "BE", "new life"))
+	require.Len(t, v.b.events, 2)
+	require.Equal(t, core.EventRestart, v.b.events[0].Kind)
+	require.Equal(t, core.EventReadable, v.b.events[1].Kind)
+	require.EqualValues(t, 1, v.as.Stats().Restarts)
+}
+
 func TestC6ActionARealRestart(t *testing.T) {
 	w, a, b := connected(t, 4, nil)
 	w.transfer(time.Minute, newFlow(a, b, 1, 2, 20))

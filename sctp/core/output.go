@@ -18,6 +18,37 @@ type output struct {
 	packets []packet  // must go alone
 	reports []byte    // causes of the ERROR chunk being collected
 	free    [][]byte  // buffers of chunks sent, for reuse
+	answer  answering
+}
+
+// answering is what the packet being processed has brought about so far.
+type answering struct {
+	on    bool
+	to    *path.Path
+	bytes int
+}
+
+// begin says that a packet is being processed. The answer to it, SACK and DATA apart,
+// is one packet at most: chunks that do not fit or should go elsewhere are dropped (RFC
+// 9260 §12.4, RFC 5062 §8, §10).
+func (o *output) begin() { o.answer = answering{on: true} }
+
+// end says that it has been processed.
+func (o *output) end() { o.answer = answering{} }
+
+// fits says whether a chunk may be part of the answer.
+func (w *answering) fits(to *path.Path, chunk []byte) bool {
+	if !w.on {
+		return true
+	}
+	if w.to == nil {
+		w.to = to
+	}
+	if to != w.to || w.bytes > 0 && w.bytes+len(chunk) > to.Size-wire.HeaderLen {
+		return false
+	}
+	w.bytes += len(chunk)
+	return true
 }
 
 // control is one encoded control chunk and the path it takes.
@@ -57,7 +88,7 @@ func (a *Association) replace(to *path.Path, chunk []byte, old ...wire.ChunkType
 
 // control queues a chunk.
 func (o *output) control(to *path.Path, chunk []byte) {
-	if len(o.chunks) < maxControl {
+	if len(o.chunks) < maxControl && o.answer.fits(to, chunk) {
 		o.chunks = append(o.chunks, control{bytes: chunk, to: to})
 	}
 }

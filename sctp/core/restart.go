@@ -198,7 +198,7 @@ func (a *Association) sendCookieAck(in Inbound) {
 	}
 	for _, c := range waiting {
 		if t := wire.ChunkType(c.bytes[0]); t != wire.TypeCookieAck && t != wire.TypeCookieEcho {
-			a.out.control(c.to, c.bytes)
+			a.out.chunks = append(a.out.chunks, c)
 		}
 	}
 }

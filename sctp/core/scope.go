@@ -11,7 +11,7 @@ import (
 // scope is how far an address means anything. What is told to a peer, and believed of
 // it, has at least the scope that both are known to share: that of the address the
 // peer is reached at (RFC 9260 §5.1.2 leaves it open; see
-// docs/decisions/0012-address-scopes.md).
+// docs/decisions/0013-address-scopes.md).
 type scope uint8
 
 const (
