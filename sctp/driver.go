@@ -224,6 +224,8 @@ type reader struct {
 	packets []inPacket
 	runs    []run
 	strays  []int // packets without an association
+	count   int64 // packets and bytes that are not in the counters yet
+	bytes   int64
 	reply   [maxReply]byte
 	out     [1]carrier.Datagram
 
@@ -288,8 +290,8 @@ func (r *reader) deliver(now time.Time, ds []carrier.Datagram) {
 // dropped without an answer (RFC 9260 §6.8).
 func (r *reader) accept(d *carrier.Datagram, data []byte) {
 	c := &r.stack.count
-	c.packetsIn.Add(1)
-	c.bytesIn.Add(int64(len(data)))
+	r.bytes += int64(len(data))
+	r.count++
 	udp := d.Remote.Port() != 0
 	if ip := d.Remote.Addr(); !ip.IsValid() || ip.IsMulticast() || ip.IsUnspecified() || udp != r.link.door.udp {
 		c.malformed.Add(1) // RFC 9260 §8.4 (1)
@@ -311,6 +313,10 @@ func (r *reader) accept(d *carrier.Datagram, data []byte) {
 // the gatekeeper. Strays come last and look again for an association: the first
 // of them may have created it, or a restart may have changed its tag.
 func (r *reader) dispatch(now time.Time) {
+	// Once for all packets: the readers of other sockets write to the same place.
+	r.stack.count.packetsIn.Add(r.count)
+	r.stack.count.bytesIn.Add(r.bytes)
+	r.count, r.bytes = 0, 0
 	for from := 0; from < len(r.packets); {
 		from = r.sort(from)
 		for _, run := range r.runs {
