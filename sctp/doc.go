@@ -69,5 +69,5 @@
 //   - sctp/wire: packets, chunks, parameters and error causes as bytes
 //   - sctp/core: the protocol as a state machine without I/O
 //   - sctp/congestion: congestion control
-//   - sctp/carrier and sctp/carrier/udpencap: how packets travel
+//   - sctp/carrier, with udpencap, rawip and memory below it: how packets travel
 package sctp

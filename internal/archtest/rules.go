@@ -19,6 +19,7 @@ var arrows = map[string][]string{
 	"sctp/carrier":                 {},
 	"sctp/carrier/udpencap":        {"sctp/carrier", "sctp/carrier/internal/ipsock"},
 	"sctp/carrier/rawip":           {"sctp/carrier", "sctp/carrier/internal/ipsock"},
+	"sctp/carrier/memory":          {"sctp/carrier"},
 	"sctp/carrier/internal/ipsock": {"sctp/carrier"},
 	"sctp/core/internal/path":      {"sctp/wire", "sctp/congestion"},
 	"sctp/core/internal/rx":        {"sctp/wire"},

@@ -1,9 +1,9 @@
 // Package carrier is the only door between SCTP and a network: it moves
 // datagrams that hold one SCTP packet each and knows nothing about SCTP.
 //
-// A Carrier stands for one or more bound addresses. The implementation for real
-// networks is package udpencap (SCTP in UDP, RFC 6951); the one for tests is a
-// simulated network.
+// A Carrier stands for one or more bound addresses. The implementations for real
+// networks are packages udpencap (SCTP in UDP, RFC 6951) and rawip (SCTP directly over
+// IP); package memory is one for tests.
 //
 //	ds := make([]carrier.Datagram, 64)
 //	for {
@@ -82,8 +82,9 @@ type Carrier interface {
 	// was built before that is still sent.
 	MaxSegments() int
 
-	// LocalAddrs returns the bound addresses, which may be unspecified, with
-	// the UDP port.
+	// LocalAddrs returns the bound addresses, which may be unspecified, with the
+	// UDP port. A port of 0 says that packets are not encapsulated; so are the ports
+	// in Datagrams then.
 	LocalAddrs() []netip.AddrPort
 
 	// Overhead returns the bytes between the IP header and the SCTP packet: 8
