@@ -1,8 +1,8 @@
 #!/bin/bash
 # checkcap.sh FILE...: has tshark look at captures for packets that our side
 # sent and that it calls malformed, or whose SCTP, UDP or IP checksum is
-# wrong.  Our side is the host's addresses .1 to .8 on both networks; .9 is for
-# tests that send rubbish on purpose.  Prints each bad packet, and the number
+# wrong.  Our side is the host's addresses .1 to .8 and the nodes .61 to .99 on
+# both networks; .9 is for tests that send rubbish on purpose.  Prints each bad packet, and the number
 # of packets looked at; exit 1 if any is bad, or if there are fewer than
 # CHECKCAP_MIN.
 set -euo pipefail
@@ -10,8 +10,8 @@ set -euo pipefail
 
 # An ICMP message quotes the cut-off start of a packet: not ours, and cut off.
 ours='(udp or sctp) and not icmp and not icmpv6 and (
-	ip.src in {10.99.1.1 .. 10.99.1.8, 10.99.2.1 .. 10.99.2.8, 10.99.1.61 .. 10.99.1.79, 10.99.2.61 .. 10.99.2.79} or
-	ipv6.src in {fd99:1::1 .. fd99:1::8, fd99:2::1 .. fd99:2::8, fd99:1::61 .. fd99:1::79, fd99:2::61 .. fd99:2::79})'
+	ip.src in {10.99.1.1 .. 10.99.1.8, 10.99.2.1 .. 10.99.2.8, 10.99.1.61 .. 10.99.1.99, 10.99.2.61 .. 10.99.2.99} or
+	ipv6.src in {fd99:1::1 .. fd99:1::8, fd99:2::1 .. fd99:2::8, fd99:1::61 .. fd99:1::99, fd99:2::61 .. fd99:2::99})'
 
 # One line a packet of ours. A checksum's status is 0 when it is bad;
 # 117440512 is the group of expert notes called Malformed.

@@ -183,6 +183,17 @@ func (m machine) boot(t testing.TB, sysctls ...string) {
 	require.NoError(t, err)
 }
 
+// rsplibScope is the guests r1 to r3 and the announcements on the networks.
+var rsplibScope sync.Mutex
+
+// inScope makes a test of RSerPool parallel, with rsplib's guests for itself.
+func inScope(t *testing.T) {
+	t.Helper()
+	t.Parallel()
+	rsplibScope.Lock()
+	t.Cleanup(rsplibScope.Unlock)
+}
+
 // hosts hands out the host's addresses on the two networks, .1 to .8. A Go stack
 // that a guest connects to needs one of its own: it must have UDP port 9899.
 var hosts = struct {

@@ -31,7 +31,7 @@ type node struct {
 // Numbers of the nodes for stacks of ours, which checkcap.sh judges by their
 // addresses, and of those for usrsctp.
 const (
-	oursFrom, oursTo       = 61, 79
+	oursFrom, oursTo       = 61, 99
 	usrsctpFrom, usrsctpTo = 43, 59
 )
 
@@ -47,9 +47,15 @@ func newNode(t testing.TB) node {
 	return reserve(t, oursFrom, oursTo)
 }
 
-// newUsrsctp reserves a node for usrsctp.
+// usrsctps bounds how many tests with usrsctp run side by side: it takes much of a
+// processor.
+var usrsctps = make(chan struct{}, 2)
+
+// newUsrsctp takes a node for usrsctp for the test alone, and waits for one.
 func newUsrsctp(t testing.TB) usrsctp {
 	t.Helper()
+	usrsctps <- struct{}{}
+	t.Cleanup(func() { <-usrsctps })
 	return usrsctp{reserve(t, usrsctpFrom, usrsctpTo)}
 }
 

@@ -61,6 +61,7 @@ func keepAlives(t testing.TB, file, element string) (sent, acked int) {
 }
 
 func TestOurElementAtRspregistrar(t *testing.T) {
+	inScope(t)
 	startRegistrar(t, r1, 0x11111111)
 	h := newHost(t)
 	file := capture(t, "keepalives", "host "+h.addr())
@@ -79,6 +80,7 @@ func TestOurElementAtRspregistrar(t *testing.T) {
 }
 
 func TestOurElementServesRspterminal(t *testing.T) {
+	inScope(t)
 	startRegistrar(t, r1, 0x11111111)
 	h := newHost(t)
 	serve(t, h, encapPort, "echo", "OursEcho", 0x77770002, r1.addr())
@@ -90,6 +92,7 @@ func TestOurElementServesRspterminal(t *testing.T) {
 // The UDP Port parameter must not disturb rsplib's registrar, wherever it stands
 // (docs/udp-port-parameter.md).
 func TestUDPPortParameterIsAcceptedByRspregistrar(t *testing.T) {
+	inScope(t)
 	startRegistrar(t, r1, 0x11111111)
 	h := newHost(t)
 	file := capture(t, "udpport", "host "+h.addr())
@@ -103,6 +106,7 @@ func TestUDPPortParameterIsAcceptedByRspregistrar(t *testing.T) {
 }
 
 func TestRspserverAtOurRegistrar(t *testing.T) {
+	inScope(t)
 	reg := newHost(t)
 	ourRegistrar(t, reg, 0x99990001)
 	startElement(t, r2, "element", "echo", "TheirEcho", 0xb001, "RoundRobin", reg.addr())
@@ -135,6 +139,7 @@ func call(t testing.TB, _ host, pool, registrar, lines string) string {
 }
 
 func TestOurRegistrarBesideRspregistrar(t *testing.T) {
+	inScope(t)
 	h := newHost(t)
 	startRegistrar(t, r1, 0x11111111, h.addr())
 	ourRegistrar(t, h, 0x99990002, "--peer", fmt.Sprintf("%s:%d", r1.addr(), enrpPort))

@@ -77,6 +77,7 @@ func eventuallyKnows(t testing.TB, m machine, registrar string, id uint32, limit
 }
 
 func TestRigRsplib(t *testing.T) {
+	inScope(t)
 	startRegistrar(t, r1, 0x11111111, r2.addr())
 	startRegistrar(t, r2, 0x22222222, r1.addr())
 	startElement(t, r3, "element", "pingpong", "Rig", 0xa001, "RoundRobin", r1.addr())

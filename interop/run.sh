@@ -74,7 +74,7 @@ echo "interop: rig up after $((SECONDS - start)) s"
 
 CAPTURE_KB=65536 "$rig" capture all "$INTEROP_OUT/all.pcapng" || die "no capture"
 (cd "$here" && "$rig" ns "$INTEROP_BIN/interop.test" -test.v -test.timeout 25m \
-	-test.parallel 8 -test.run "${INTEROP_RUN:-.}")
+	-test.parallel 64 -test.run "${INTEROP_RUN:-.}")
 rc=$?
 "$rig" endcapture all
 echo "interop: tests took $((SECONDS - start)) s, status $rc"
