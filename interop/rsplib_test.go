@@ -49,11 +49,11 @@ func startRegistrar(t testing.TB, m machine, id uint32, peers ...string) *peer {
 
 // startElement starts rsplib's pool element for a pool, with a service such as
 // pingpong or echo and a policy such as RoundRobin or Priority:10.
-func startElement(t testing.TB, m machine, tag, service, pool string, id uint32, policy, registrar string) *peer {
+func startElement(t testing.TB, m machine, tag, service, pool string, id uint32, policy, registrar string, more ...string) *peer {
 	t.Helper()
-	p := m.start(t, tag, "rspserver", "-"+service, "-poolhandle="+pool, fmt.Sprintf("-identifier=0x%08x", id),
-		"-policy="+policy, fmt.Sprintf("-registrar=%s:%d", registrar, asapPort), "-asapannounce=off",
-		"-loglevel=4", "-logcolor=off", "-rereginterval=2000")
+	p := m.start(t, tag, append([]string{"rspserver", "-" + service, "-poolhandle=" + pool, fmt.Sprintf("-identifier=0x%08x", id),
+		"-policy=" + policy, fmt.Sprintf("-registrar=%s:%d", registrar, asapPort), "-asapannounce=off",
+		"-loglevel=4", "-logcolor=off", "-rereginterval=2000"}, more...)...)
 	p.await(t, "Connected to registrar", 20*time.Second)
 	return p
 }
