@@ -92,6 +92,8 @@ func TestStackMetrics(t *testing.T) {
 	} {
 		require.Contains(t, out, fmt.Sprintf("\n%s %v\n", line, want))
 	}
+	seen.mu.Lock()
+	defer seen.mu.Unlock()
 	require.NotEmpty(t, seen.all)
 	for tag := range seen.all {
 		for _, s := range []string{fmt.Sprint(uint32(tag)), fmt.Sprintf("%08x", uint32(tag))} {

@@ -121,19 +121,19 @@ func TestCaptures(t *testing.T) {
 	for _, file := range files {
 		all, link := packets(t, file)
 		for i, b := range all {
-			for _, o := range []gopacket.DecodeOptions{gopacket.Default, gopacket.Lazy, gopacket.NoCopy} {
-				p := gopacket.NewPacket(b, link, o)
-				want := expected(t, b, link)
-				require.Equal(t, want, messages(p), "%s packet %d", file, i)
-				total += len(want)
+			want := expected(t, b, link)
+			p := gopacket.NewPacket(b, link, []gopacket.DecodeOptions{gopacket.Default, gopacket.Lazy, gopacket.NoCopy}[i%3])
+			require.Equal(t, want, messages(p), "%s packet %d", file, i)
+			total += len(want)
+			if len(want) > 0 {
+				require.NotNil(t, p.ApplicationLayer())
+			}
+			if i%20 == 0 {
 				require.NotPanics(t, func() { _ = p.String() + p.Dump() })
-				if len(want) > 0 {
-					require.NotNil(t, p.ApplicationLayer())
-				}
 			}
 		}
 	}
-	require.Greater(t, total, 1000)
+	require.Greater(t, total, 300)
 }
 
 // recorded is the messages of rsplib, by protocol.
