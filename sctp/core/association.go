@@ -117,6 +117,8 @@ type receiver struct {
 	sackPath   *path.Path
 	begun      bool // DATA has arrived before
 	gotData    bool // this packet held DATA
+	fresh      bool // and some of it was new
+	repeats    int  // packets in a row with DATA but nothing new
 }
 
 func newAssociation(cfg *Config, r *Responder, id identity) *Association {

@@ -47,6 +47,7 @@ func (a *Association) handleData(now time.Time, c wire.RawChunk) bool {
 		return true
 	}
 	a.rx.tsn.Add(d.TSN)
+	a.rx.fresh = true
 	a.markedData(now, d.TSN)
 	a.stats.DataIn++
 	if d.Unordered {
@@ -70,7 +71,7 @@ func (a *Association) handleData(now time.Time, c wire.RawChunk) bool {
 // §6.2) and relieves the reassembly buffers.
 func (a *Association) afterData(now time.Time, p *path.Path) {
 	a.rx.packets++
-	a.rx.sackPath = a.verified(p)
+	a.rx.sackPath = a.sackPath(p)
 	a.relieve()
 	switch {
 	case a.state == ShutdownSent:
@@ -85,6 +86,22 @@ func (a *Association) afterData(now time.Time, p *path.Path) {
 	case !a.rx.sackNow && !a.timers.running(timerSack):
 		a.timers.set(timerSack, now.Add(a.cfg.SackDelay))
 	}
+}
+
+// sackPath is where to send the SACK for a packet that came over path p: back, as
+// long as it brings anything new (RFC 9260 §6.4). If a peer goes on to repeat what was
+// acknowledged, the way back may be the one that is broken, so every other such packet
+// is answered elsewhere.
+func (a *Association) sackPath(p *path.Path) *path.Path {
+	p = a.verified(p)
+	if a.rx.fresh {
+		a.rx.fresh, a.rx.repeats = false, 0
+		return p
+	}
+	if a.rx.repeats++; a.rx.repeats%2 == 0 {
+		return a.paths.Alternate(p)
+	}
+	return p
 }
 
 // relieve begins to deliver a message that is not complete when the buffer fills

@@ -210,7 +210,7 @@ func (a *Association) countOut(c *tx.Chunk, m *tx.Message, n int) {
 // wantsAckNow decides the I bit of a new chunk (RFC 9260 §6.1).
 func (a *Association) wantsAckNow(p *path.Path, c tx.Chunk, m *tx.Message) bool {
 	return m.AckEnd() && c.End || a.state == ShutdownPending ||
-		p.InFlight >= p.CC.Window() || !a.cfg.NoDelay && a.tx.queue.Front() == nil
+		p.InFlight >= p.CC.Window() || a.tx.peerRwnd < int(c.Len) || !a.cfg.NoDelay && a.tx.queue.Front() == nil
 }
 
 // appendChunk encodes one DATA chunk with its payload and padding.

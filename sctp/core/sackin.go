@@ -188,7 +188,8 @@ func (a *Association) windowChanged(rwnd int) {
 		p.RTO.Restore() // it was the probes that backed off, not the path
 	}
 	// What was refused for lack of room need not wait for its timer.
-	if t.out.Refused(rwnd) {
+	if n := t.out.EarliestLen(); t.out.Refused(rwnd) {
+		t.peerRwnd += n // §6.2.1 C
 		t.force = true
 	}
 }
