@@ -111,7 +111,7 @@ func mishap(w *world, rs, es []*host) {
 			e := h.node.(*elementNode)
 			w.note("%s deregisters", h.name)
 			e.leaving = true
-			e.Deregister(w.now)
+			e.Deregister(h.now())
 			h.settle()
 		}
 	case 7, 8: // the network breaks between two

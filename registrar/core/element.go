@@ -36,6 +36,7 @@ type entry struct {
 	tried     bool                 // an association was looked for since it lost the last
 	borrowed  bool                 // conn was there before and may be of an earlier life of the host
 	pause     time.Duration        // before the next attempt to reach it
+	until     time.Time            // it is given up then unless it has spoken; zero while it does
 	reports   []report
 	// ghost is the element as it was before another registrar removed it, while
 	// its association here is asked whether it is gone. See removedByHome.
@@ -173,7 +174,7 @@ func (r *Registrar) elementConnLost(now time.Time, c *conn, wasUp bool) {
 	c.waiting = nil
 	for _, k := range sortedKeys(c.held) {
 		e := r.entries[k]
-		e.conn, e.confirmed, e.asking = 0, false, false
+		e.conn, e.confirmed, e.asking, e.borrowed = 0, false, false, false
 		r.timers.stop(elementTimer(timerKeepAlive, k))
 		r.timers.stop(elementTimer(timerKeepAliveTimeout, k))
 		switch {
@@ -184,15 +185,31 @@ func (r *Registrar) elementConnLost(now time.Time, c *conn, wasUp bool) {
 			r.dropEntry(now, e)
 			continue
 		}
-		grace := r.profile.LinkGrace
-		if e.assert {
-			grace = r.profile.AdoptTimeout // it has not heard of its new home yet
-		}
-		r.timers.set(elementTimer(timerLink, k), now.Add(grace))
+		r.await(now, e)
 		r.reach(now, e)
 	}
 	c.held = nil
 }
+
+// await sets the time by which an element without association must have spoken. An
+// association that comes and goes meanwhile does not prolong it.
+func (r *Registrar) await(now time.Time, e *entry) {
+	if e.until.IsZero() {
+		grace := r.profile.LinkGrace
+		if e.assert {
+			grace = r.profile.AdoptTimeout // it has not heard of its new home yet
+		}
+		e.until = now.Add(grace)
+	}
+	at := e.until
+	if at.Before(now) {
+		at = now // a timer of the past would look like a stall
+	}
+	r.timers.set(elementTimer(timerLink, e.key), at)
+}
+
+// spoke notes a sign of life of an element.
+func (e *entry) spoke(now time.Time) { e.heard, e.confirmed, e.until = now, true, time.Time{} }
 
 // linkTimeout gives an element up that has no association.
 func (r *Registrar) linkTimeout(now time.Time, k handlespace.Key) {
@@ -202,7 +219,8 @@ func (r *Registrar) linkTimeout(now time.Time, k handlespace.Key) {
 	case e.tried && (e.owned || e.verifying):
 		r.remove(now, e, "unreachable")
 	case e.owned: // its turn to be dialed has not come
-		r.timers.set(elementTimer(timerLink, k), now.Add(r.profile.LinkGrace))
+		e.until = time.Time{}
+		r.await(now, e)
 	default:
 		r.dropEntry(now, e)
 	}

@@ -64,7 +64,8 @@ func (r *Registrar) keepAliveAck(now time.Time, c *conn, m *asap.EndpointKeepAli
 		r.link(now, e, c)
 	}
 	adopted := e.asking && e.assert
-	e.heard, e.confirmed, e.assert = now, true, false
+	e.spoke(now)
+	e.assert = false
 	r.scheduleKeepAlive(now, e)
 	switch {
 	case e.condemned:
@@ -82,6 +83,17 @@ func (r *Registrar) keepAliveAck(now time.Time, c *conn, m *asap.EndpointKeepAli
 	}
 }
 
+// hears reports whether anybody who lives on a connection has spoken while an
+// acknowledgement was awaited.
+func (r *Registrar) hears(now time.Time, c *conn) bool {
+	for k := range c.held {
+		if e := r.entries[k]; e.confirmed && now.Sub(e.heard) < r.profile.KeepAliveTimeout {
+			return true
+		}
+	}
+	return false
+}
+
 // keepAliveTimeout handles an element that did not answer: RFC 5352 §3.5, "MUST
 // remove the PE". Its association is aborted unless other elements live on it, so
 // that an element that is alive after all registers again.
@@ -95,9 +107,9 @@ func (r *Registrar) keepAliveTimeout(now time.Time, k handlespace.Key) {
 	case e.ghost != nil:
 		r.dropEntry(now, e)
 		return
-	case c != nil && e.borrowed && !e.confirmed:
-		// Nothing was ever heard from the element on this association: it may be a
-		// leftover. Its end makes the element be dialed.
+	case c != nil && e.borrowed && !e.confirmed && !r.hears(now, c):
+		// Nothing was ever heard from the element on this association, nor from others
+		// lately: it may be a leftover. Its end makes the element be dialed.
 		r.abort(now, c, "no answer to keep-alive")
 		return
 	}

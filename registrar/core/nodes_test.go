@@ -37,7 +37,7 @@ func (h *host) startRegistrar(cfg core.Config, peers ...*host) *registrarNode {
 	for _, p := range peers {
 		cfg.Peers = append(cfg.Peers, enrpAt(p))
 	}
-	r, err := core.New(h.w.now, cfg)
+	r, err := core.New(h.now(), cfg)
 	require.NoError(h.w.t, err)
 	n := &registrarNode{Registrar: r, h: h, events: map[core.EventKind]int{}}
 	h.node, h.lastID = n, r.ID()
@@ -54,7 +54,7 @@ func (n *registrarNode) accept(ch core.Channel, from rserpool.Transport) uint64 
 	if ch == core.ASAP && !n.Ready() {
 		return 0 // the shell does not listen yet
 	}
-	return uint64(n.Accept(n.h.w.now, n.conn(ch, from)))
+	return uint64(n.Accept(n.h.now(), n.conn(ch, from)))
 }
 
 func (n *registrarNode) connected(id uint64, to rserpool.Transport) {
@@ -62,21 +62,23 @@ func (n *registrarNode) connected(id uint64, to rserpool.Transport) {
 	if to.Port != rserpool.ENRPPort {
 		ch = core.ASAP
 	}
-	n.Connected(n.h.w.now, core.ConnID(id), n.conn(ch, to))
+	n.Connected(n.h.now(), core.ConnID(id), n.conn(ch, to))
 }
 
-func (n *registrarNode) lost(id uint64, why string) { n.Lost(n.h.w.now, core.ConnID(id), why) }
+func (n *registrarNode) lost(id uint64, why string) { n.Lost(n.h.now(), core.ConnID(id), why) }
 
 func (n *registrarNode) receive(id uint64, ppid uint32, b []byte) {
-	n.Receive(n.h.w.now, core.ConnID(id), ppid, b)
+	n.Receive(n.h.now(), core.ConnID(id), ppid, b)
 }
 
-func (n *registrarNode) timeout()                { n.HandleTimeout(n.h.w.now) }
+func (n *registrarNode) timeout()                { n.HandleTimeout(n.h.now()) }
 func (n *registrarNode) next() (time.Time, bool) { return n.NextTimeout() }
 
 func (n *registrarNode) drain() {
-	if err := n.Check(); err != nil {
-		n.h.w.fail("%s: %v", n.h.name, err)
+	if w := n.h.w; w.checks > 0 && w.seq%w.checks == 0 {
+		if err := n.Check(); err != nil {
+			w.fail("%s: %v", n.h.name, err)
+		}
 	}
 	for a, ok := n.PollAction(); ok; a, ok = n.PollAction() {
 		switch a.Kind {
@@ -85,7 +87,7 @@ func (n *registrarNode) drain() {
 			if a.Channel == core.ASAP {
 				from = asapAt(n.h)
 			}
-			n.h.dial(uint64(a.Conn), a.Channel, from, a.To, 500*time.Millisecond)
+			n.h.dial(uint64(a.Conn), a.Channel, from, a.To, n.h.w.profile.Registrar.Transport.DialTimeout/2)
 		case core.Send:
 			n.h.trace(uint64(a.Conn), a.Message)
 			n.h.send(uint64(a.Conn), a.Message.AppendTo(nil))
@@ -128,7 +130,7 @@ func elementAt(h *host) rserpool.Transport {
 
 // startElement boots an element on h that registers in the pool.
 func (h *host) startElement(pool string, registrars ...*host) *elementNode {
-	cfg := asapcore.Config{Profile: asapcore.ProfileFast, Rand: seededReader(h.w.rnd.Uint64())}
+	cfg := asapcore.Config{Profile: h.w.profile.Endpoint, Rand: seededReader(h.w.rnd.Uint64())}
 	for _, r := range registrars {
 		cfg.Registrars = append(cfg.Registrars, asapAt(r))
 	}
@@ -137,7 +139,7 @@ func (h *host) startElement(pool string, registrars ...*host) *elementNode {
 	n := &elementNode{Endpoint: e, h: h}
 	h.node = n
 	user := rserpool.Transport{Protocol: rserpool.ProtoTCP, Port: 80, Addrs: []netip.Addr{h.addr}}
-	id, err := e.Register(h.w.now, asapcore.Registration{
+	id, err := e.Register(h.now(), asapcore.Registration{
 		Handle: rserpool.PoolHandle(pool), User: user, Policy: rserpool.Policy{Type: rserpool.RoundRobin},
 	})
 	require.NoError(h.w.t, err)
@@ -148,29 +150,29 @@ func (h *host) startElement(pool string, registrars ...*host) *elementNode {
 }
 
 func (n *elementNode) accept(_ core.Channel, from rserpool.Transport) uint64 {
-	return uint64(n.HandleAccepted(n.h.w.now, from, []netip.Addr{n.h.addr}))
+	return uint64(n.HandleAccepted(n.h.now(), from, []netip.Addr{n.h.addr}))
 }
 
 func (n *elementNode) connected(id uint64, _ rserpool.Transport) {
-	n.HandleConnected(n.h.w.now, asapcore.LinkID(id), []netip.Addr{n.h.addr})
+	n.HandleConnected(n.h.now(), asapcore.LinkID(id), []netip.Addr{n.h.addr})
 }
 
 func (n *elementNode) lost(id uint64, why string) {
-	n.HandleLost(n.h.w.now, asapcore.LinkID(id), fmt.Errorf("%s", why))
+	n.HandleLost(n.h.now(), asapcore.LinkID(id), fmt.Errorf("%s", why))
 }
 
 func (n *elementNode) receive(id uint64, _ uint32, b []byte) {
-	n.HandleMessage(n.h.w.now, asapcore.LinkID(id), b)
+	n.HandleMessage(n.h.now(), asapcore.LinkID(id), b)
 }
 
-func (n *elementNode) timeout()                { n.HandleTimeout(n.h.w.now) }
+func (n *elementNode) timeout()                { n.HandleTimeout(n.h.now()) }
 func (n *elementNode) next() (time.Time, bool) { return n.NextTimeout() }
 
 func (n *elementNode) drain() {
 	for o, ok := n.PollOutput(); ok; o, ok = n.PollOutput() {
 		switch o.Kind {
 		case asapcore.OutputDial:
-			n.h.dial(uint64(o.Link), core.ASAP, elementAt(n.h), o.Registrar, 400*time.Millisecond)
+			n.h.dial(uint64(o.Link), core.ASAP, elementAt(n.h), o.Registrar, n.h.w.profile.Endpoint.Transport.DialTimeout*4/5)
 		case asapcore.OutputSend:
 			n.h.trace(uint64(o.Link), o.Message)
 			n.h.send(uint64(o.Link), o.Message.AppendTo(nil))

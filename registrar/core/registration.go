@@ -45,7 +45,8 @@ func (r *Registrar) register(now time.Time, c *conn, m *asap.Registration) {
 	}
 	r.own(e, r.sourceOf(c))
 	r.link(now, e, c)
-	e.registered, e.heard, e.confirmed = now, now, true
+	e.registered = now
+	e.spoke(now)
 	e.assert, e.condemned, e.takenFrom, e.contender, e.ghost = false, false, 0, 0, nil
 	r.scheduleKeepAlive(now, e)
 	r.setLife(now, ch.New)

@@ -70,7 +70,7 @@ func TestStories(t *testing.T) {
 			w.run(200 * time.Millisecond)
 			w.traced = true
 			w.note("-- A is told to stop")
-			a.node.(*registrarNode).Drain(w.now)
+			a.node.(*registrarNode).Drain(a.now())
 			a.settle()
 			w.run(100 * time.Millisecond)
 		},

@@ -49,11 +49,11 @@ func (r *Registrar) takeSuggested(now time.Time, k handlespace.Key) {
 		return
 	}
 	e := r.entryOf(k)
-	e.assert, e.asking, e.pause = true, false, 0
+	e.assert, e.asking, e.pause, e.until = true, false, 0, time.Time{}
 	if e.conn != 0 {
 		r.sendKeepAlive(now, e)
 		return
 	}
-	r.timers.set(elementTimer(timerLink, k), now.Add(r.profile.AdoptTimeout))
+	r.await(now, e)
 	r.reach(now, e)
 }

@@ -43,6 +43,8 @@ const maxPageTries = 3
 
 // audit is how well the elements of a peer agree with what it announces.
 type audit struct {
+	sum       uint16    // what it announced last
+	known     bool      // it has
 	failures  int       // tables in a row after which they still differed
 	notBefore time.Time // when to fetch again at the earliest
 	fetched   bool      // a table came since they last agreed
@@ -57,8 +59,9 @@ const maxAuditBackoff = 64
 // help, because this registrar does not take some of the elements, it is tried
 // again less and less often.
 func (r *Registrar) auditPeer(now time.Time, p *peer, sum uint16) {
+	p.audit.sum, p.audit.known = sum, true
 	if r.agrees(p, sum) {
-		p.audit = audit{}
+		p.audit = audit{sum: sum, known: true}
 		return
 	}
 	if p.fetch != nil || now.Before(p.audit.notBefore) || !r.mayFetch(now, p) {
@@ -75,6 +78,17 @@ func (r *Registrar) auditPeer(now time.Time, p *peer, sum uint16) {
 	r.stats.Resyncs++
 	r.event(Event{Kind: EventResync, Registrar: p.id})
 	r.startFetch(now, p, true)
+}
+
+// auditOthers compares the checksums of all other peers again, at once: elements that one
+// of them does not list any more may be those of another by now.
+func (r *Registrar) auditOthers(now time.Time, than *peer) {
+	for _, p := range r.sortedPeers() {
+		if p != than && p.state == peerActive && p.audit.known {
+			p.audit.failures, p.audit.notBefore = 0, time.Time{}
+			r.auditPeer(now, p, p.audit.sum)
+		}
+	}
 }
 
 // mayFetch reports whether a table can be asked for: not while answers to earlier
@@ -224,8 +238,15 @@ func (r *Registrar) takeIn(now time.Time, p *peer, h rserpool.PoolHandle, pe *rs
 		r.stats.Dropped++
 		return
 	}
-	if old, exists := r.lookup(k); exists && pe.Home != p.id {
-		if o := r.peers[old.Home]; old.Home == r.id || pe.Home == r.id || o != nil && o.state == peerActive {
+	if old, exists := r.lookup(k); exists && old.Home != pe.Home {
+		o := r.peers[old.Home]
+		alive := o != nil && o.state == peerActive
+		switch {
+		case pe.Home != p.id && (old.Home == r.id || pe.Home == r.id || alive):
+			return
+		case pe.Home == p.id && alive && old.Home > p.id:
+			// Two peers claim it and do not hear each other, else one of them would give
+			// way. Until then the larger identifier has it.
 			return
 		}
 	}
@@ -244,8 +265,10 @@ func (r *Registrar) fetched(now time.Time, p *peer) {
 		r.startFetch(now, p, f.ownOnly)
 		return
 	}
+	var gone []handlespace.Element
 	if f.ownOnly {
-		for _, el := range r.space.Sweep(p.id) {
+		gone = r.space.Sweep(p.id)
+		for _, el := range gone {
 			r.swept(now, el)
 		}
 		p.audit.fetched = true
@@ -255,6 +278,9 @@ func (r *Registrar) fetched(now time.Time, p *peer) {
 	r.event(Event{Kind: EventResynced, Registrar: p.id, Count: f.count})
 	if r.phase == phaseStarting && r.mentors.current == p.id {
 		r.begin(now, "handlespace of "+p.id.String())
+	}
+	if len(gone) > 0 {
+		r.auditOthers(now, p)
 	}
 }
 

@@ -224,13 +224,13 @@ func (r *Registrar) adopt(now time.Time, e *entry, el handlespace.Element) {
 	}
 	r.own(e, source)
 	r.setLife(now, el)
-	e.assert, e.pause = true, 0
+	e.assert, e.pause, e.until = true, 0, time.Time{}
 	if e.conn != 0 {
 		e.asking = false
 		r.sendKeepAlive(now, e)
 		return
 	}
-	r.timers.set(elementTimer(timerLink, e.key), now.Add(r.profile.AdoptTimeout))
+	r.await(now, e)
 	r.reach(now, e)
 }
 

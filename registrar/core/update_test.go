@@ -314,7 +314,7 @@ func TestDrainEndsInAnyCase(t *testing.T) {
 		w := newWorld(t, 3)
 		rs, _ := cluster(w, 3, 6)
 		n := rs[0].node.(*registrarNode)
-		n.Drain(w.now)
+		n.Drain(rs[0].now())
 		rs[0].settle()
 		d, ok := w.until(time.Second, func() bool { return n.events[core.EventDrained] > 0 })
 		require.True(t, ok)

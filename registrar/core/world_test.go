@@ -15,6 +15,7 @@ import (
 
 	"github.com/rserpool/rserpool/registrar/core"
 	"github.com/rserpool/rserpool/rserpool"
+	"github.com/rserpool/rserpool/rserpool/profile"
 )
 
 // world is a simulated network of registrars and elements, all of them the real
@@ -38,6 +39,14 @@ type world struct {
 	maxDelay time.Duration
 	// deadAfter is how long an association lives on that cannot deliver.
 	deadAfter time.Duration
+	// loss is the part of packets that get lost; SCTP sends them again.
+	loss float64
+	// profile has the timers of all programs.
+	profile profile.Profile
+	// checks is how many inputs go by between two checks of a registrar's tables.
+	checks uint64
+	// step is how often until looks.
+	step time.Duration
 	// takeovers counts the takeovers of each registrar incarnation.
 	takeovers map[rserpool.RegistrarID]int
 }
@@ -84,6 +93,9 @@ type host struct {
 	lastID rserpool.RegistrarID
 	ends   map[uint64]*end
 	wake   time.Time
+	// The host's clock goes wrong by offset, and runs at rate.
+	offset time.Duration
+	rate   float64
 	// stopped hosts neither receive nor notice that time goes by, as a process
 	// that got SIGSTOP; what comes in waits.
 	stopped bool
@@ -113,6 +125,7 @@ func newWorld(t testing.TB, seed uint64) *world {
 	return &world{
 		t: t, seed: seed, rnd: rand.New(rand.NewPCG(seed, 7)), epoch: epoch, now: epoch,
 		cuts: map[[2]int]bool{}, maxDelay: 8 * time.Millisecond, deadAfter: 700 * time.Millisecond,
+		profile: profile.Fast, checks: 1, step: 5 * time.Millisecond,
 		takeovers: map[rserpool.RegistrarID]int{}, loud: os.Getenv("SIM_LOG") != "",
 	}
 }
@@ -155,7 +168,7 @@ func (w *world) until(limit time.Duration, ok func() bool) (time.Duration, bool)
 		if w.now.Sub(start) >= limit {
 			return limit, false
 		}
-		w.run(5 * time.Millisecond)
+		w.run(w.step)
 	}
 	return w.now.Sub(start), true
 }
@@ -164,8 +177,18 @@ func (w *world) delay() time.Duration {
 	return time.Millisecond/2 + time.Duration(w.rnd.Int64N(int64(w.maxDelay)))
 }
 
+// transfer is how long a message takes with retransmissions.
+func (w *world) transfer() time.Duration {
+	d := w.delay()
+	t := &w.profile.Registrar.Transport
+	for rto := t.RTOMin; w.loss > 0 && w.rnd.Float64() < w.loss; rto = min(2*rto, t.RTOMax) {
+		d += rto
+	}
+	return d
+}
+
 func (w *world) addHost(name string) *host {
-	h := &host{w: w, idx: len(w.hosts), name: name, ends: map[uint64]*end{}}
+	h := &host{w: w, idx: len(w.hosts), name: name, ends: map[uint64]*end{}, rate: 1}
 	h.addr = netip.AddrFrom4([4]byte{10, 0, byte(len(w.hosts) >> 8), byte(len(w.hosts) + 1)})
 	w.hosts = append(w.hosts, h)
 	return h
@@ -268,7 +291,7 @@ func (e *end) lost(why string) {
 
 // carry brings a message to one side.
 func (w *world) carry(p *pipe, to int, b []byte) {
-	at := w.now.Add(w.delay())
+	at := w.now.Add(w.transfer())
 	if at.Before(p.last[to]) {
 		at = p.last[to]
 	}
@@ -287,6 +310,30 @@ func (w *world) carry(p *pipe, to int, b []byte) {
 			})
 		}
 	})
+}
+
+// now is what the host's clock shows.
+func (h *host) now() time.Time {
+	if h.rate == 1 {
+		return h.w.now.Add(h.offset)
+	}
+	return h.w.epoch.Add(h.offset + time.Duration(float64(h.w.now.Sub(h.w.epoch))*h.rate))
+}
+
+// wait is how long it takes until it shows at.
+func (h *host) wait(at time.Time) time.Duration {
+	d := max(at.Sub(h.now()), 0)
+	if h.rate == 1 {
+		return d
+	}
+	return time.Duration(float64(d)/h.rate) + 1
+}
+
+// skew makes the host's clock go wrong: by up to an hour, and by up to a part in a
+// hundred faster or slower.
+func (h *host) skew() {
+	h.offset = time.Duration(h.w.rnd.Int64N(int64(2*time.Hour))) - time.Hour
+	h.rate = 0.99 + 0.02*h.w.rnd.Float64()
 }
 
 // do lets the program on a host handle an input, when it runs.
@@ -319,7 +366,7 @@ func (h *host) cont() {
 	if h.node == nil {
 		return
 	}
-	if at, ok := h.node.next(); ok && !at.After(h.w.now) && h.w.rnd.IntN(2) == 0 {
+	if at, ok := h.node.next(); ok && !at.After(h.now()) && h.w.rnd.IntN(2) == 0 {
 		h.node.timeout()
 		h.node.drain()
 	}
@@ -338,7 +385,7 @@ func (h *host) dial(id uint64, ch core.Channel, from, to rserpool.Transport, tim
 	p.ends[0] = mine
 	h.ends[id] = mine
 	peer := w.hostAt(to.Addrs[0])
-	arrive := w.delay()
+	arrive := w.transfer()
 	w.after(arrive, func() {
 		if p.dead || mine.gone {
 			return
@@ -360,7 +407,7 @@ func (h *host) dial(id uint64, ch core.Channel, from, to rserpool.Transport, tim
 		theirs := &end{host: peer, life: peer.life, pipe: p, side: 1, id: other}
 		p.ends[1] = theirs
 		peer.ends[other] = theirs
-		at := w.delay()
+		at := w.transfer()
 		p.last[0] = w.now.Add(at)
 		w.after(at, func() {
 			if mine.gone || h.life != mine.life || h.node == nil {
@@ -392,6 +439,9 @@ func (h *host) send(id uint64, b []byte) {
 // giveUp closes or aborts an association: the other side hears of it behind what
 // was sent before.
 func (h *host) giveUp(id uint64, why string) {
+	if h.w.loud {
+		h.w.note("%s gives up %d: %s", h.name, id, why)
+	}
 	e := h.ends[id]
 	if e == nil {
 		return
@@ -429,7 +479,7 @@ func (h *host) settle() {
 	}
 	h.wake = at
 	life := h.life
-	h.w.after(max(at.Sub(h.w.now), 0), func() {
+	h.w.after(h.wait(at), func() {
 		if h.life != life || h.node == nil || !h.wake.Equal(at) {
 			return
 		}
