@@ -335,8 +335,13 @@ func (p *Path) TooBig(now time.Time, size int) bool {
 	d := &p.Discovery
 	most := max(p.Size, d.Probed) // what can have been too big
 	switch {
-	case !d.on || d.State == DiscoveryOff || size < d.min || size >= most:
+	case !d.on || size < d.min || size >= most:
 		return false
+	case d.State == DiscoveryOff:
+		if now.Before(d.deaf) {
+			return false
+		}
+		p.shrink(size)
 	case size > p.Size: // the probe is what was too big
 		d.failed, d.hint = d.Probed, size
 		d.probe(p.nextProbe())
@@ -358,13 +363,28 @@ func (p *Path) TooBig(now time.Time, size int) bool {
 	return true
 }
 
+// shrink lowers the size of a path that is not searched, because there was too little
+// data to send or because it had failed: to the base, or to what every path carries if
+// the base is more than size.
+func (p *Path) shrink(size int) {
+	if d := &p.Discovery; size < d.base || p.Size <= d.base {
+		p.resize(d.min)
+	} else {
+		p.resize(d.base)
+	}
+}
+
 // BlackHole is told when large packets do not seem to pass any more: the size is
 // lowered and the search begins anew (RFC 8899 §4.3). False: there is nothing to
 // lower.
 func (p *Path) BlackHole() bool {
 	d := &p.Discovery
-	if d.State != DiscoverySearching && d.State != DiscoveryComplete || p.Size <= d.min {
+	switch {
+	case !d.on || p.Size <= d.min, d.State == DiscoveryBase, d.State == DiscoveryError:
 		return false
+	case d.State == DiscoveryOff:
+		p.shrink(min(p.Size-1, d.base))
+		return true
 	}
 	d.failed, d.hint = 0, 0
 	if p.Size > d.base {
