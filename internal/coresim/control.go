@@ -1,10 +1,13 @@
 package coresim
 
 import (
+	"bytes"
+	"encoding/binary"
 	"errors"
 	"net/netip"
 	"time"
 
+	"github.com/rserpool/rserpool/internal/simnet"
 	"github.com/rserpool/rserpool/sctp/core"
 )
 
@@ -49,6 +52,14 @@ func (s *story) control() {
 	}
 }
 
+// tooBig tells the sender of a packet that met a smaller link, when the step is over.
+func (s *story) tooBig(e simnet.Event) {
+	if e.Kind == simnet.TooBig {
+		h := s.w.byAddr[e.Packet.From.Addr()]
+		s.w.notices = append(s.w.notices, notice{h, core.ICMP{Kind: core.ICMPTooBig, Remote: e.Packet.To, MTU: e.MTU, Quoted: bytes.Clone(e.Packet.Data)}})
+	}
+}
+
 // icmp sends a host ICMP messages about packets that it sent, or seems to have: with
 // the wrong tag they must do nothing, with the right one they are hints.
 func (s *story) icmp() {
@@ -59,7 +70,7 @@ func (s *story) icmp() {
 			continue
 		}
 		m := core.ICMP{Kind: core.ICMPKind(r.IntN(4)), Remote: p.to, MTU: pick(r, 0, 68, 576, 1280, 9000, 1<<20), Quoted: p.data[:min(len(p.data), 8+r.IntN(60))]}
-		e := p.from.Live(uint16(p.data[0])<<8|uint16(p.data[1]), uint16(p.data[2])<<8|uint16(p.data[3]))
+		e := p.from.Live(binary.BigEndian.Uint16(p.data), binary.BigEndian.Uint16(p.data[2:]))
 		if e == nil {
 			continue
 		}
@@ -71,5 +82,25 @@ func (s *story) icmp() {
 		}
 		e.HandleICMP(p.from.now(), m)
 		e.drain()
+	}
+}
+
+// notice is an ICMP message for a host.
+type notice struct {
+	to *Host
+	m  core.ICMP
+}
+
+// notify delivers the ICMP messages that are under way.
+func (w *World) notify() {
+	for len(w.notices) > 0 {
+		n := w.notices[0]
+		w.notices = w.notices[1:]
+		if b := n.m.Quoted; n.to != nil && len(b) >= 4 {
+			if e := n.to.Live(binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])); e != nil {
+				e.HandleICMP(n.to.now(), n.m)
+				e.drain()
+			}
+		}
 	}
 }

@@ -197,7 +197,7 @@ func (h *Host) transmit(t core.Transmit) {
 	if !t.Local.IsValid() {
 		t.Local = h.source(t.Remote.Addr())
 	}
-	dg := carrier.Datagram{Local: t.Local, Remote: t.Remote, Data: t.Data, SegmentSize: t.SegmentSize, ECN: t.ECN}
+	dg := carrier.Datagram{Local: t.Local, Remote: t.Remote, Data: t.Data, SegmentSize: t.SegmentSize, ECN: t.ECN, MayFragment: t.MayFragment}
 	for seg := range dg.Segments() {
 		h.Sent++
 		pkt, err := wire.Parse(seg)

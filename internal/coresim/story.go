@@ -23,6 +23,8 @@ type story struct {
 	flows []*Flow
 	base  uint32 // number of the first message of this life
 
+	discover         bool // links have an MTU, which the hosts look for
+	icmps            bool // and routers tell of it
 	mortal           bool // associations may die of too many retransmissions
 	jumped           bool // a clock jumped so far that cookies are worth nothing
 	partedTo, downTo time.Time
@@ -65,6 +67,11 @@ func (s *story) build() {
 	w.Sent = s.overhear
 	a, b := addresses(r)
 	s.a, s.b = w.Host("a", randomConfig(r, s.mortal), a...), w.Host("b", randomConfig(r, s.mortal), b...)
+	s.discover = r.IntN(2) == 0
+	s.a.Config.PathMTUDiscovery, s.b.Config.PathMTUDiscovery = s.discover, s.discover
+	if s.icmps = s.discover && r.IntN(2) == 0; s.icmps {
+		w.Net.Observe(s.tooBig)
+	}
 	s.b.Listen = true
 	s.a.Listen = r.IntN(2) == 0
 	if len(a) == 1 && a[0].Is4() && r.IntN(2) == 0 {
@@ -189,7 +196,7 @@ func (s *story) talk(as, bs *End) *Host {
 			h.Boot()
 			return h
 		}
-		if !w.Step(w.Now.Add(time.Hour)) {
+		if !w.Step(w.Now.Add(time.Hour)) && as.State() != core.Closed && bs.State() != core.Closed {
 			fail("nothing will happen any more\n%v\n%v\n%v\n%v", s.flows[0], s.flows[1], as, bs)
 		}
 		if w.Now.Sub(s.moved) > patience {

@@ -28,6 +28,19 @@ func (s *story) randomLink() simnet.Link {
 	return l
 }
 
+// randomMTU draws the MTU of a link, 0 for none. The least is what the protocols
+// promise.
+func (s *story) randomMTU(a netip.Addr) int {
+	if !s.discover {
+		return 0
+	}
+	least := 576
+	if a.Is6() {
+		least = 1280
+	}
+	return pick(s.r, 0, least, least+s.r.IntN(1500), 9000)
+}
+
 // pairs calls f for each pair of addresses that reach each other.
 func (s *story) pairs(f func(a, b netip.Addr)) {
 	for _, a := range s.a.addrs {
@@ -46,6 +59,7 @@ func (s *story) weather() {
 		if !same {
 			l = s.randomLink()
 		}
+		l.MTU = s.randomMTU(a)
 		s.w.Net.SetLink(a, b, l)
 	})
 }

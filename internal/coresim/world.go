@@ -74,7 +74,9 @@ type World struct {
 	seed   uint64
 	hosts  []*Host
 	byAddr map[netip.Addr]*Host
-	buf    []byte
+
+	notices []notice // ICMP messages under way
+	buf     []byte
 
 	carry  func(*Host, carrier.Datagram) // what takes packets instead of Net
 	rarely bool                          // associations check themselves now and then only
@@ -123,6 +125,7 @@ func (w *World) Step(limit time.Time) bool {
 			h.receive(p.To.Addr(), p.From, p.Data, p.ECN)
 		}
 	}
+	w.notify()
 	for _, h := range w.hosts {
 		h.timeouts()
 	}
