@@ -104,26 +104,29 @@ func TestLinkPulledAndPutBack(t *testing.T) {
 		seconds int  // of transfer
 		outage  time.Duration
 		family  string
+		below   layer
 	}{
 		// The longest first, and this file before others, so that the run does not wait
 		// for them at its end.
-		{client, rfcTimers, true, 150, 40 * time.Second, "IPv4"},
-		{server, rfcTimers, false, 150, 40 * time.Second, "IPv4"},
-		{client, fastTimers, true, 12, 2 * time.Second, "IPv4"},
-		{server, fastTimers, true, 12, 2 * time.Second, "IPv4"},
-		{client, fastTimers, false, 12, 2 * time.Second, "IPv4"},
-		{server, fastTimers, false, 12, 2 * time.Second, "IPv4"},
-		{client, fastTimers, true, 12, 2 * time.Second, "IPv6"},
-		{server, fastTimers, false, 12, 2 * time.Second, "IPv6"},
-		{client, fastTimers, false, 12, 2 * time.Second, "IPv4 on a, IPv6 on b"},
-		{server, fastTimers, true, 12, 2 * time.Second, "IPv4 on a, IPv6 on b"},
-		{client, fastFailover, true, 12, 2 * time.Second, "IPv4"},
-		{server, fastFailover, false, 12, 2 * time.Second, "IPv4"},
-		{client, quickFailover, true, 30, 3 * time.Second, "IPv4"},
-		{server, quickFailover, false, 30, 3 * time.Second, "IPv4"},
+		{client, rfcTimers, true, 150, 40 * time.Second, "IPv4", udp},
+		{server, rfcTimers, false, 150, 40 * time.Second, "IPv4", udp},
+		{client, fastTimers, true, 12, 2 * time.Second, "IPv4", udp},
+		{server, fastTimers, true, 12, 2 * time.Second, "IPv4", udp},
+		{client, fastTimers, false, 12, 2 * time.Second, "IPv4", udp},
+		{server, fastTimers, false, 12, 2 * time.Second, "IPv4", udp},
+		{client, fastTimers, true, 12, 2 * time.Second, "IPv6", udp},
+		{server, fastTimers, false, 12, 2 * time.Second, "IPv6", udp},
+		{client, fastTimers, false, 12, 2 * time.Second, "IPv4 on a, IPv6 on b", udp},
+		{server, fastTimers, true, 12, 2 * time.Second, "IPv4 on a, IPv6 on b", udp},
+		{client, fastTimers, true, 12, 2 * time.Second, "IPv4", rawIP},
+		{server, fastTimers, false, 12, 2 * time.Second, "IPv6", rawIP},
+		{client, fastFailover, true, 12, 2 * time.Second, "IPv4", udp},
+		{server, fastFailover, false, 12, 2 * time.Second, "IPv4", udp},
+		{client, quickFailover, true, 30, 3 * time.Second, "IPv4", udp},
+		{server, quickFailover, false, 30, 3 * time.Second, "IPv4", udp},
 	} {
 		where := map[bool]string{true: "at the peer", false: "at our end"}[c.atPeer]
-		t.Run(c.family+", "+c.timers.name+", we are the "+c.role+", link pulled "+where, func(t *testing.T) {
+		t.Run(c.family+" "+string(c.below)+", "+c.timers.name+", we are the "+c.role+", link pulled "+where, func(t *testing.T) {
 			t.Parallel()
 			k, n := newKernel(t), newNode(t)
 			mine, theirs := n.both(), k.both()
@@ -134,6 +137,7 @@ func TestLinkPulledAndPutBack(t *testing.T) {
 				mine, theirs = mixed(mine, n.both6()), mixed(theirs, k.both6())
 			}
 			k.sysctl(t, c.timers.guest...)
+			k.speak(t, c.below)
 			pulled := machine(n)
 			if c.atPeer {
 				pulled = k
@@ -142,7 +146,7 @@ func TestLinkPulledAndPutBack(t *testing.T) {
 			const rate = 100
 			x := sized(rate * c.seconds)
 			x.rate = rate
-			a, p := x.meet(ctx, t, c.role, n.stack(t, mine...), &c.timers.ours, k, mine, theirs)
+			a, p := x.meet(ctx, t, c.role, stackOn(t, n.layer(t, c.below, mine...)), &c.timers.ours, k, mine, theirs)
 			require.Len(t, a.Paths(), 2)
 			paths := watchPaths(ctx, a)
 			e := x.begin(ctx, a)

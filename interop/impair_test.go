@@ -23,6 +23,7 @@ type impairment struct {
 	seed    uint64
 	loss    float64       // share of packets
 	late    float64       // share of packets that come later than others, by delay
+	mark    float64       // share of ECN-capable packets that are marked
 	delay   time.Duration // of those
 	latency time.Duration // of all, in order
 	only    netip.Prefix  // the network that is bad; the zero Prefix: all
@@ -46,7 +47,7 @@ func impaired(cs []carrier.Carrier, im impairment) []carrier.Carrier {
 	return out
 }
 
-// badCarrier loses packets and lets some come late.
+// badCarrier loses packets, marks some, and lets some come late.
 type badCarrier struct {
 	carrier.Carrier
 	im impairment
@@ -60,7 +61,7 @@ type badCarrier struct {
 	closed            chan struct{}
 	once              sync.Once
 
-	nIn, nLost, nLate atomic.Int64 // nIn: packets that have reached the socket
+	nIn, nLost, nLate, nMarked atomic.Int64 // nIn: packets that have reached the socket
 }
 
 // delayed is a packet on its way.
@@ -87,35 +88,42 @@ func (c *badCarrier) wire(deliver func(carrier.Datagram)) chan<- delayed {
 	return w
 }
 
-// fate is what happens to the next packet.
-func (c *badCarrier) fate(remote netip.Addr) (lost, late bool) {
-	if c.im.only.IsValid() && !c.im.only.Contains(remote) {
-		return false, false
+// A fate is what happens to a packet.
+type fate struct{ lost, late, marked bool }
+
+func (c *badCarrier) fate(d *carrier.Datagram) (f fate) {
+	if c.im.only.IsValid() && !c.im.only.Contains(d.Remote.Addr()) {
+		return f
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	// Both numbers are always drawn, so that the fates depend on the count alone.
-	lost, late = c.rng.Float64() < c.im.loss, c.rng.Float64() < c.im.late
+	// All numbers are always drawn, so that the fates depend on the count alone.
+	f = fate{c.rng.Float64() < c.im.loss, c.rng.Float64() < c.im.late, c.rng.Float64() < c.im.mark && d.ECN != 0}
 	switch {
-	case lost:
+	case f.lost:
 		c.nLost.Add(1)
-		return true, false
-	case late:
+	case f.late:
 		c.nLate.Add(1)
 	}
-	return lost, late
+	if f.marked {
+		c.nMarked.Add(1)
+	}
+	return f
 }
 
 // carry puts the single packets of d that are not lost on a wire.
 func (c *badCarrier) carry(d *carrier.Datagram, w chan<- delayed) {
 	for p := range d.Segments() {
-		lost, late := c.fate(d.Remote.Addr())
-		if lost {
+		f := c.fate(d)
+		if f.lost {
 			continue
 		}
 		one := delayed{*d, time.Now().Add(c.im.latency)}
 		one.Data, one.SegmentSize = append([]byte(nil), p...), 0
-		if late {
+		if f.marked {
+			one.ECN = 3 // congestion experienced
+		}
+		if f.late {
 			time.AfterFunc(c.im.delay, func() { w <- one })
 		} else {
 			w <- one

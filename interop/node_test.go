@@ -17,6 +17,7 @@ import (
 
 	"github.com/rserpool/rserpool/sctp"
 	"github.com/rserpool/rserpool/sctp/carrier"
+	"github.com/rserpool/rserpool/sctp/carrier/rawip"
 	"github.com/rserpool/rserpool/sctp/carrier/udpencap"
 )
 
@@ -129,22 +130,54 @@ func (n node) inside(t testing.TB, f func()) {
 	require.NoError(t, <-done)
 }
 
+// A layer is what is below SCTP.
+type layer string
+
+const (
+	udp   layer = "in UDP"
+	rawIP layer = "over IP"
+)
+
+// speak makes the guest speak SCTP in UDP, as it does by itself, or directly over IP.
+func (m machine) speak(t testing.TB, l layer) {
+	t.Helper()
+	if l == rawIP {
+		m.sysctl(t, "net.sctp.udp_port=0", "net.sctp.encap_port=0")
+	}
+}
+
 // sockets binds UDP sockets in the node, at the encapsulation port.
 func (n node) sockets(t testing.TB, addrs ...string) []carrier.Carrier {
 	t.Helper()
-	var at []netip.AddrPort
-	for _, a := range addrs {
-		at = append(at, netip.AddrPortFrom(netip.MustParseAddr(a), encapPort))
-	}
-	var socks []*udpencap.Socket
+	return n.layer(t, udp, addrs...)
+}
+
+// layer binds sockets in the node, in UDP at the encapsulation port.
+func (n node) layer(t testing.TB, l layer, addrs ...string) []carrier.Carrier {
+	t.Helper()
+	var out []carrier.Carrier
 	var err error
-	n.inside(t, func() { socks, err = udpencap.ListenAll(at, nil) })
+	n.inside(t, func() {
+		if l == rawIP {
+			out, err = carriers(rawip.ListenAll(parse(addrs), nil))
+			return
+		}
+		var at []netip.AddrPort
+		for _, ip := range parse(addrs) {
+			at = append(at, netip.AddrPortFrom(ip, encapPort))
+		}
+		out, err = carriers(udpencap.ListenAll(at, nil))
+	})
 	require.NoError(t, err)
+	return out
+}
+
+func carriers[T carrier.Carrier](socks []T, err error) ([]carrier.Carrier, error) {
 	out := make([]carrier.Carrier, 0, len(socks))
 	for _, s := range socks {
 		out = append(out, s)
 	}
-	return out
+	return out, err
 }
 
 // stack opens a stack of ours on addresses of the node, at the encapsulation port.
