@@ -35,8 +35,7 @@ var _ net.Conn = (*Stream)(nil)
 // streams is the part of an association that has to do with Stream handles.
 type streams struct {
 	open    map[StreamID]*Stream
-	arrived []StreamID            // became readable without being open
-	known   map[StreamID]struct{} // what is in arrived
+	arrived streamLine // became readable without being open
 	accept  gate
 	nextOut int // where OpenStream looks first
 }
@@ -44,7 +43,7 @@ type streams struct {
 // table returns the streams of a. The caller holds a.mu.
 func (a *Association) table() *streams {
 	if a.streams == nil {
-		a.streams = &streams{open: make(map[StreamID]*Stream), known: make(map[StreamID]struct{})}
+		a.streams = &streams{open: make(map[StreamID]*Stream)}
 	}
 	return a.streams
 }
@@ -85,12 +84,9 @@ func (a *Association) onReadable(id StreamID) {
 // announce tells AcceptStream of a stream. The list is no longer than there are
 // streams.
 func (t *streams) announce(id StreamID) {
-	if _, ok := t.known[id]; ok {
-		return
+	if t.arrived.put(id) {
+		t.accept.wakeOne()
 	}
-	t.known[id] = struct{}{}
-	t.arrived = append(t.arrived, id)
-	t.accept.wakeOne()
 }
 
 // Stream returns the stream with an identifier, which may be open already: then it
@@ -143,7 +139,7 @@ func (a *Association) OpenStream() (*Stream, error) {
 		}
 		id := StreamID(t.nextOut)
 		t.nextOut += 2
-		if _, waits := t.known[id]; t.open[id] == nil && !waits && int(id) < last {
+		if t.open[id] == nil && !t.arrived.holds(id) && int(id) < last {
 			return a.stream(id), nil
 		}
 	}
@@ -163,7 +159,7 @@ func (a *Association) AcceptStream(ctx context.Context) (*Stream, error) {
 		case a.closed:
 			return nil, net.ErrClosed
 		case s != nil:
-			if len(t.arrived) > 0 {
+			if !t.arrived.empty() {
 				t.accept.wakeOne()
 			}
 			return s, nil
@@ -182,10 +178,7 @@ func (a *Association) AcceptStream(ctx context.Context) (*Stream, error) {
 // next opens the first announced stream that is still unopened, nil if there is
 // none.
 func (t *streams) next(a *Association) *Stream {
-	for len(t.arrived) > 0 {
-		id := t.arrived[0]
-		t.arrived = append(t.arrived[:0], t.arrived[1:]...)
-		delete(t.known, id)
+	for id, ok := t.arrived.take(); ok; id, ok = t.arrived.take() {
 		if t.open[id] == nil {
 			return a.stream(id)
 		}
