@@ -99,6 +99,7 @@ type sender struct {
 	peerBuffer int      // its receive buffer, from INIT or INIT ACK
 	peerRwnd   int      // bytes it has room for now, RFC 9260 §6.2.1
 	recovery   bool     // in Fast Recovery, §7.2.4
+	doubt      doubt    // whether that was for nothing
 	exit       wire.TSN // its exit point
 	force      bool     // send one packet of lost chunks whatever cwnd says
 	probe      bool     // send a zero window probe

@@ -70,3 +70,22 @@ func TestCubicIsRenoOnAShortPath(t *testing.T) {
 	t.Logf("goodput after a loss: Reno %.2f, CUBIC %.2f of the bandwidth", reno, cubic)
 	require.InEpsilon(t, reno, cubic, 0.1)
 }
+
+// RFC 9438 §4.9.2: when packets are only reordered, CUBIC takes the reduction of its
+// window back; when they are lost it does not.
+func TestCubicTakesBackReductionsForReordering(t *testing.T) {
+	run := func(link simnet.Link) core.Stats {
+		w, a, b := connected(t, 21, func(c *core.Config) { c.Congestion, c.MTU = congestion.Cubic, 9000 })
+		link.Delay, link.Bandwidth = 50*time.Millisecond, 2_000_000
+		w.net.SetDefaultLink(link)
+		w.transfer(2*time.Minute, newFlow(a, b, 21, 4, 800))
+		require.NoError(t, a.only().Verify())
+		return a.only().Stats()
+	}
+	s := run(simnet.Link{Reorder: 0.01, ReorderDelay: 30 * time.Millisecond})
+	require.Positive(t, s.FastRetransmits)
+	require.Positive(t, s.SpuriousLosses)
+	s = run(simnet.Link{Loss: 0.01})
+	require.Positive(t, s.FastRetransmits)
+	require.Zero(t, s.SpuriousLosses)
+}

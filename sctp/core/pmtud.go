@@ -50,17 +50,18 @@ func (a *Association) discovered(p *path.Path, before int) {
 }
 
 // resendLarge marks for retransmission what was sent in packets of more than size
-// bytes, which have turned out to be too large, instead of waiting for T3-rtx. It was not congestion that
-// they met, so the window stays as it is. After a timeout there is but one packet in
-// flight (RFC 9260 §7.2.3), which may be large for the number of its chunks.
+// bytes, which have turned out to be too large, instead of waiting for T3-rtx. It was
+// not congestion that they met, so the window stays as it is. After a timeout there is
+// but one packet in flight (RFC 9260 §7.2.3), which may be large for the number of its
+// chunks.
 func (a *Association) resendLarge(p *path.Path, size int) {
 	t := &a.tx
-	before := t.out.InFlight()
-	if p.Alone {
-		t.out.MarkPathLost(p)
-	} else {
-		t.out.MarkLargeLost(p, size)
+	if p.Alone || size == 0 {
+		a.surrender(p)
+		return
 	}
+	before := t.out.InFlight()
+	t.out.MarkLargeLost(p, size)
 	t.peerRwnd += before - t.out.InFlight() // §6.2.1 C
 	if p.InFlight == 0 {
 		p.StopT3()

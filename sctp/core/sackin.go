@@ -67,6 +67,7 @@ func (a *Association) applySack(now time.Time, cum wire.TSN, gaps []wire.GapBloc
 	if acked.Fresh {
 		a.ecn.passed()
 	}
+	a.judgeLoss(now, &acked)
 	for i, p := range a.paths.All {
 		a.growWindow(now, p, &acked, flight[i], inRecovery)
 	}
@@ -145,6 +146,7 @@ func (a *Association) settleT3(now time.Time, p *path.Path) {
 func (a *Association) fastRetransmit(now time.Time, marked int) {
 	t := &a.tx
 	a.stats.FastRetransmits += uint64(marked)
+	a.doubtLoss(now, marked)
 	if t.recovery {
 		return
 	}
@@ -152,6 +154,7 @@ func (a *Association) fastRetransmit(now time.Time, marked int) {
 	for _, p := range a.paths.All {
 		if p.LossSeen && !a.reducedFor(first) {
 			p.CC.OnLoss(congestion.LossEvent{Now: now, InFlight: p.InFlight})
+			p.Reduced = true
 		}
 	}
 	t.recovery = true
@@ -240,6 +243,7 @@ func (a *Association) surrender(p *path.Path) int {
 	t.peerRwnd += before - t.out.InFlight() // §6.2.1 C
 	if n > 0 {
 		t.recovery = false
+		a.believeLoss()
 		t.force = true
 	}
 	return n

@@ -38,6 +38,7 @@ type Stats struct {
 	SourceChanges uint64 // of paths whose source address was replaced by another
 
 	ICMPIn, ICMPIgnored uint64 // messages that quoted this association, and others
+	SpuriousLosses      uint64 // Fast Recoveries taken back, since packets were only reordered
 	EchoesIn, EchoesOut uint64 // ECNE chunks (RFC 4960 Appendix A)
 	MarkedWindows       uint64 // congestion windows reduced for a mark
 	MTUProbes           uint64 // packets sent to try a size (RFC 8899)

@@ -83,6 +83,7 @@ type Path struct {
 	TimedTSN wire.TSN
 	TimedAt  time.Time
 	Timing   bool
+	MinRTT   time.Duration // the least that was measured, 0: none
 
 	LastData  time.Time // when DATA was last sent; zero: never
 	Decayed   time.Time // until when the idle rule of §7.2.1 was applied
@@ -106,6 +107,7 @@ type Path struct {
 	OldestAcked bool          // Oldest was among them
 	Proven      bool          // something was acknowledged that went nowhere else
 	LossSeen    bool
+	Reduced     bool // the congestion window was reduced for the losses in question, see core's spurious.go
 
 	// Full: the window, not the user, held data back since the last SACK.
 	Full bool
@@ -146,7 +148,7 @@ func New(id int, remote netip.AddrPort, local netip.Addr, state State, c *Config
 func (p *Path) Reroute(c *Config) {
 	p.forgetSize()
 	p.CC = c.NewController(p.Remote.Addr(), p.PMDCS())
-	p.Decayed, p.Hold, p.Burst, p.Timing = time.Time{}, time.Time{}, 0, false
+	p.Decayed, p.Hold, p.Burst, p.Timing, p.MinRTT = time.Time{}, time.Time{}, 0, false, 0
 }
 
 // PacketSize is the largest SCTP packet in bytes that fits an IP MTU on the way
@@ -208,6 +210,9 @@ func (p *Path) Window() int {
 func (p *Path) Measured(now time.Time) {
 	p.Timing = false
 	p.RTT = max(now.Sub(p.TimedAt), 0)
+	if p.MinRTT == 0 || p.RTT < p.MinRTT {
+		p.MinRTT = p.RTT
+	}
 	p.RTO.Measure(p.RTT)
 }
 

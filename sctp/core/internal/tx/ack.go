@@ -14,6 +14,7 @@ type Acked struct {
 	Bytes       int  // newly acknowledged user data, all paths
 	Reneged     bool // something acknowledged before is missing again
 	Fresh       bool // something newly acknowledged was sent only once
+	Repaired    int  // chunks newly acknowledged that were fast retransmitted
 
 	newest  wire.TSN // highest TSN newly acknowledged, if Bytes > 0
 	highest wire.TSN // highest TSN that a gap block covers, if hasGaps
@@ -44,6 +45,9 @@ func (o *Outstanding) credit(t wire.TSN, c *Chunk, a *Acked) {
 	a.Bytes += int(c.Len)
 	p.Acked += c.size()
 	a.Fresh = a.Fresh || c.Sends == 1
+	if c.fastRtx {
+		a.Repaired++
+	}
 	p.Proven = p.Proven || !c.Moved
 	if t == p.Oldest {
 		p.OldestAcked = true
