@@ -153,7 +153,13 @@ func TestRouteByEncapsulation(t *testing.T) {
 	require.EqualValues(t, 9899, s.UDPPort())
 	least, most := s.udpPorts()
 	require.Equal(t, [2]uint16{0, 65535}, [2]uint16{least, most})
-	require.False(t, quiet(t, raw).encapsulates())
+	plain := quiet(t, raw)
+	require.False(t, plain.encapsulates())
+	_, k := (*Config)(nil).resolve(plain)
+	require.Equal(t, 30*time.Second, k.HeartbeatInterval, "RFC 9260 §16; there is no NAT state to keep")
+	require.Zero(t, k.EncapOverhead)
+	_, k = (*Config)(nil).resolve(s)
+	require.Equal(t, 15*time.Second, k.HeartbeatInterval, "draft-tuexen-tsvwg-sctp-udp-encaps-cons §5")
 	require.False(t, quiet(t, udp).direct())
 }
 

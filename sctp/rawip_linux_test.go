@@ -26,7 +26,6 @@ var (
 	rawA  = netip.MustParseAddr("10.1.0.1")
 	rawB  = netip.MustParseAddr("10.1.0.2")
 	rawB2 = netip.MustParseAddr("10.1.0.3")
-	rawA6 = netip.MustParseAddr("fd00:1::1")
 	rawB6 = netip.MustParseAddr("fd00:1::2")
 )
 

@@ -102,8 +102,9 @@ func (d *descriptor) Write(f func(fd uintptr) bool) error {
 
 // pollfd is struct pollfd of poll(2).
 type pollfd struct {
-	fd              int32
-	events, revents int16
+	fd     int32
+	events int16
+	_      int16 // revents: the caller tries what it waited for
 }
 
 const (
