@@ -155,11 +155,24 @@ func (x transfer) sendAll(ctx context.Context, a *sctp.Association) error {
 		m.Fixed = x.size
 		msg := sctp.Message{Stream: sctp.StreamID(m.Stream), PPID: sctp.PPID(m.PPID()),
 			Unordered: check.Unordered(m.Stream), Data: m.AppendTo(buf)}
-		if err := a.Send(ctx, &msg); err != nil {
+		if err := x.sendOne(ctx, a, msg); err != nil {
 			return fmt.Errorf("message %d: %w", n, err)
 		}
 	}
 	return nil
+}
+
+// sendOne sends a message, in pieces if the transfer is to be sent so.
+func (x transfer) sendOne(ctx context.Context, a *sctp.Association, m sctp.Message) error {
+	rest := m.Data
+	for m.Partial = true; x.piece > 0 && len(rest) > x.piece; rest = rest[x.piece:] {
+		m.Data = rest[:x.piece]
+		if err := a.Send(ctx, &m); err != nil {
+			return err
+		}
+	}
+	m.Data, m.Partial = rest, false
+	return a.Send(ctx, &m)
 }
 
 func (e *exchange) receiveAll(ctx context.Context, a *sctp.Association, x transfer) error {

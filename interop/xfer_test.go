@@ -25,6 +25,7 @@ type transfer struct {
 	unordered   bool   // the last stream's messages
 	size        int    // of each message, 0 = the pattern's
 	rate        int    // messages per second of either end, 0 = no limit
+	piece       int    // that our end sends messages in, 0 = whole
 	rcvbuf      int
 	sndbuf      int
 	pause       time.Duration // before the C end begins to read, whole seconds
