@@ -271,6 +271,14 @@ func TestBadInputToStacksAndListeners(t *testing.T) {
 			{"Dial", "cancelled", func() error { return second(w.client.Dial(over, w.addr(), nil)) }, context.Canceled, ""},
 			{"Listen", "taken", listen(&sctp.Addr{Port: testPort}, nil), sctp.ErrPortInUse, ""},
 			{"Listen", "elsewhere", listen(to("203.0.113.9"), nil), sctp.ErrNotLocal, ""},
+			{"AddLocalAddr", "zero", func() error { return w.client.AddLocalAddr(netip.Addr{}) }, sctp.ErrNotLocal, "sctp: add address invalid IP: not an address of the stack"},
+			{"AddLocalAddr", "multicast", func() error { return w.client.AddLocalAddr(netip.MustParseAddr("ff02::1")) }, sctp.ErrNotLocal, ""},
+			{"AddLocalAddr", "of a stack with carriers", func() error { return w.client.AddLocalAddr(serverIP) }, sctp.ErrNotLocal, ""},
+			{"AddLocalAddr", "there already", func() error { return w.client.AddLocalAddr(clientIP) }, nil, ""},
+			{"RemoveLocalAddr", "elsewhere", func() error { return w.client.RemoveLocalAddr(serverIP) }, sctp.ErrNotLocal, ""},
+			{"RemoveLocalAddr", "the last", func() error { return w.client.RemoveLocalAddr(clientIP) }, sctp.ErrLastAddr, "sctp: remove address 192.0.2.1: the only address of the stack"},
+			{"AddCarrier", "nil", func() error { return w.client.AddCarrier(nil) }, sctp.ErrNotLocal, ""},
+			{"RefreshLocalAddrs", "carriers tell nothing", func() error { _, _, err := w.client.RefreshLocalAddrs(); return err }, nil, ""},
 			{"Listen", "nowhere", func() error { return second(w.server.Listen(nil, nil)) }, nil, ""},
 		}
 		for name, c := range map[string]sctp.Config{
@@ -310,6 +318,9 @@ func TestBadInputToStacksAndListeners(t *testing.T) {
 			{"Dial", "closed", dial(w.addr(), nil), net.ErrClosed, ""},
 			{"Listen", "closed", func() error { return second(w.client.Listen(nil, nil)) }, net.ErrClosed, ""},
 			{"Stats", "closed", just(func() { w.client.Stats() }), nil, ""},
+			{"AddLocalAddr", "closed", func() error { return w.client.AddLocalAddr(serverIP) }, net.ErrClosed, ""},
+			{"RemoveLocalAddr", "closed", func() error { return w.client.RemoveLocalAddr(clientIP) }, net.ErrClosed, ""},
+			{"RefreshLocalAddrs", "closed", func() error { _, _, err := w.client.RefreshLocalAddrs(); return err }, nil, ""},
 		}...)
 		run(t, reflect.TypeFor[*sctp.Stack](), onStack...)
 		run(t, reflect.TypeFor[*sctp.Listener](), onListener...)

@@ -234,6 +234,16 @@ type StackConfig struct {
 	// §5.1.2). Empty: all local addresses, of which peers learn the one that they
 	// talk to, as NATs require (RFC 6951 §3).
 	ListenAddrs []netip.Addr
+	// AllAddrs, without ListenAddrs, tells peers all addresses of the host that are of
+	// use to them, which makes the endpoint multi-homed, as the SCTP of an operating
+	// system does it. It is not for hosts behind a NAT.
+	AllAddrs bool
+	// AddrInterval is how often the stack looks whether the addresses of the host have
+	// changed, see RefreshLocalAddrs. Zero: never.
+	AddrInterval time.Duration
+	// HostAddrs returns the addresses of the host. Nil: those of its interfaces.
+	HostAddrs func() ([]netip.Addr, error)
+
 	// UDPPort is the UDP encapsulation port. Zero: any free port. A server that
 	// should be found without further ado uses DefaultUDPPort.
 	UDPPort uint16

@@ -172,13 +172,13 @@ func TestDoorPicksTheLinkOfTheAssociation(t *testing.T) {
 	}
 	elsewhere := &pipeCarrier{addrs: []netip.AddrPort{ap("198.51.100.1:9899")}}
 	s := quiet(t, append(cs, elsewhere)...)
-	require.Len(t, s.doors, 2)
+	require.Len(t, s.wires().doors, 2)
 	require.Len(t, s.LocalAddrs(), 2)
-	d := s.doors[0]
+	d := s.wires().doors[0]
 	for tag, want := range map[wire.VTag]int{0: 0, 1: 1, 5: 2, 0xffffffff: 0} {
 		require.Same(t, d.links[want], d.pick(&Association{tag: tag}))
 		require.Same(t, d.links[1], d.pick(&Association{tag: tag, via: d.links[1]}))
-		require.Same(t, d.links[want], d.pick(&Association{tag: tag, via: s.doors[1].links[0]}))
+		require.Same(t, d.links[want], d.pick(&Association{tag: tag, via: s.wires().doors[1].links[0]}))
 	}
 }
 

@@ -351,20 +351,30 @@ func (d *demux) isClosed() bool {
 	return d.closed
 }
 
+// all returns who is there.
+func (d *demux) all() ([]*Listener, []*Association) {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return d.present()
+}
+
+// present is all. The caller holds mu.
+func (d *demux) present() (ls []*Listener, as []*Association) {
+	for _, l := range d.listeners {
+		ls = append(ls, l)
+	}
+	for _, a := range d.byTag {
+		as = append(as, a)
+	}
+	return ls, as
+}
+
 // close refuses newcomers from now on and returns who is there.
 func (d *demux) close() ([]*Listener, []*Association) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.closed = true
-	var ls []*Listener
-	for _, l := range d.listeners {
-		ls = append(ls, l)
-	}
-	var as []*Association
-	for _, a := range d.byTag {
-		as = append(as, a)
-	}
-	return ls, as
+	return d.present()
 }
 
 // closeIfEmpty closes the tables if nothing is in them.

@@ -206,7 +206,8 @@ func TestBucket(t *testing.T) {
 
 func TestSourceAddressOfAPath(t *testing.T) {
 	ip := netip.MustParseAddr
-	s := &Stack{ips: []netip.Addr{ip("10.1.0.1"), ip("10.2.0.1"), ip("2001:db8:1::1"), ip("127.0.0.1")}}
+	s := &Stack{}
+	s.wired.Store(&wiring{ips: []netip.Addr{ip("10.1.0.1"), ip("10.2.0.1"), ip("2001:db8:1::1"), ip("127.0.0.1")}})
 	for to, want := range map[string]netip.Addr{
 		"10.1.9.9": ip("10.1.0.1"), "10.2.9.9": ip("10.2.0.1"), "2001:db8:2::1": ip("2001:db8:1::1"),
 		"127.0.0.5": ip("127.0.0.1"), "::1": {},

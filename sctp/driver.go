@@ -102,7 +102,7 @@ func (a *Association) transmit(now time.Time) {
 // add appends a Transmit, which was built into the buffer.
 func (b *sendBuffer) add(a *Association, t *core.Transmit) {
 	s := a.stack
-	if !t.Local.IsValid() && len(s.ips) > 1 {
+	if !t.Local.IsValid() && len(s.wires().ips) > 1 {
 		t.Local = s.source(t.Remote.Addr())
 	}
 	l := s.route(t.Local, t.Remote).pick(a)

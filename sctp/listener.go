@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -20,7 +21,8 @@ type Listener struct {
 	port     uint16
 	ips      []netip.Addr // empty: all of the stack
 	settings *settings
-	core     core.Listening
+	machine  *core.Config
+	core     atomic.Pointer[core.Listening] // changes with the addresses of the stack
 
 	mu       sync.Mutex
 	queue    []*Association // established and not accepted yet
@@ -74,18 +76,29 @@ func (s *Stack) Listen(addr *Addr, cfg *Config) (*Listener, error) {
 	if err := cfg.check(machine); err != nil {
 		return nil, &OpError{Op: "listen", Addr: addr.String(), Err: err}
 	}
-	l := &Listener{stack: s, port: addr.Port, settings: st}
+	l := &Listener{stack: s, port: addr.Port, settings: st, machine: machine}
 	if err := l.choose(addr.IPs); err != nil {
 		return nil, &OpError{Op: "listen", Addr: addr.String(), Err: err}
 	}
-	l.core = core.Listening{Config: machine, LocalAddrs: l.ips}
-	if len(l.ips) == 0 {
-		l.core.LocalAddrs = s.specificAddrs()
-	}
+	l.tell()
 	if err := s.demux.listen(l); err != nil {
 		return nil, &OpError{Op: "listen", Addr: addr.String(), Err: err}
 	}
+	l.tell() // should the addresses have changed meanwhile
 	return l, nil
+}
+
+// tell settles which addresses peers are told.
+func (l *Listener) tell() {
+	w := l.stack.wires()
+	ips := w.ips
+	switch {
+	case len(l.ips) > 0 && len(w.ips) > 0:
+		ips = slices.DeleteFunc(slices.Clone(l.ips), func(ip netip.Addr) bool { return !slices.Contains(w.ips, ip) })
+	case len(l.ips) > 0: // bound to all
+		ips = l.ips
+	}
+	l.core.Store(&core.Listening{Config: l.machine, LocalAddrs: ips})
 }
 
 // choose sets the addresses to listen on.
@@ -114,7 +127,7 @@ func (l *Listener) listening() *core.Listening {
 	if l == nil {
 		return nil
 	}
-	return &l.core
+	return l.core.Load()
 }
 
 // Accept waits for the next association and returns its one-to-one view, a *Conn.

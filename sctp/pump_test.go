@@ -64,7 +64,7 @@ func ask(t *testing.T, a *Association, n int) {
 // borrowed runs questions on a until it reads the carrier itself.
 func borrowed(t *testing.T, s *Stack, a *Association) {
 	t.Helper()
-	p := &s.links[0].pump
+	p := &s.wires().links[0].pump
 	for range 1000 {
 		before := p.batches.Load()
 		ask(t, a, 100)
@@ -81,7 +81,7 @@ func TestWaitingCallReadsTheCarrier(t *testing.T) {
 	ask(t, b, 100) // another association gets its own
 	borrowed(t, s, a)
 	time.Sleep(5 * standbyFor)
-	p := &s.links[0].pump
+	p := &s.wires().links[0].pump
 	p.mu.Lock()
 	require.Nil(t, p.lent, "an idle line goes back to its owner")
 	p.mu.Unlock()

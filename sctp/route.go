@@ -51,58 +51,80 @@ type boundTo struct {
 	udp bool
 }
 
-// attach takes a carrier into use.
-func (s *Stack) attach(c carrier.Carrier) {
+// wiring is what a stack sends and receives through. It is replaced, never modified,
+// once the stack uses it, so that reading it takes no lock.
+type wiring struct {
+	links []*link
+	doors []*door           // the same by what they are bound to
+	ips   []netip.Addr      // addresses to tell peers: bound ones that are not unspecified
+	local map[boundTo]*door // and what is bound to them
+	away  []netip.Addr      // bound addresses that the host does not have at the moment
+}
+
+// wires is the wiring in use.
+func (s *Stack) wires() *wiring { return s.wired.Load() }
+
+// attach takes a carrier into a wiring that is not in use yet.
+func (w *wiring) attach(s *Stack, c carrier.Carrier) *link {
 	l := newLink(s, c)
 	s.takeNotices(l)
-	s.links = append(s.links, l)
-	for _, d := range s.doors {
+	w.links = append(w.links, l)
+	for _, d := range w.doors {
 		if slices.Equal(d.addrs, l.addrs) {
 			l.door, d.links = d, append(d.links, l)
-			return
+			return l
 		}
 	}
 	d := &door{addrs: l.addrs, links: []*link{l}}
 	d.udp = slices.ContainsFunc(l.addrs, func(a netip.AddrPort) bool { return a.Port() != 0 })
-	l.door, s.doors = d, append(s.doors, d)
+	l.door, w.doors = d, append(w.doors, d)
 	for _, a := range d.addrs {
 		ip := a.Addr()
 		if ip.IsUnspecified() {
 			continue
 		}
-		if !slices.Contains(s.ips, ip) {
-			s.ips = append(s.ips, ip)
+		if !slices.Contains(w.ips, ip) {
+			w.ips = append(w.ips, ip)
 		}
-		if at := (boundTo{ip, d.udp}); s.local[at] == nil {
-			s.local[at] = d
+		if at := (boundTo{ip, d.udp}); w.local[at] == nil {
+			w.local[at] = d
 		}
 	}
+	return l
+}
+
+// wildcard says whether a carrier is bound to all addresses of a family.
+func (w *wiring) wildcard() bool {
+	return slices.ContainsFunc(w.doors, func(d *door) bool {
+		return slices.ContainsFunc(d.addrs, func(a netip.AddrPort) bool { return a.Addr().IsUnspecified() })
+	})
 }
 
 // encapsulates says whether the stack has a UDP port; if not, it speaks SCTP directly
 // over IP only.
 func (s *Stack) encapsulates() bool {
-	return slices.ContainsFunc(s.doors, func(d *door) bool { return d.udp })
+	return slices.ContainsFunc(s.wires().doors, func(d *door) bool { return d.udp })
 }
 
 // direct says whether the stack can speak SCTP directly over IP.
 func (s *Stack) direct() bool {
-	return slices.ContainsFunc(s.doors, func(d *door) bool { return !d.udp })
+	return slices.ContainsFunc(s.wires().doors, func(d *door) bool { return !d.udp })
 }
 
 // route picks the door for a packet: the one bound to its source address, else the
 // first that is bound to an address of the family of the destination. A destination
 // without a UDP port is not encapsulated.
 func (s *Stack) route(from netip.Addr, to netip.AddrPort) *door {
-	if len(s.doors) == 1 {
-		return s.doors[0]
+	w := s.wires()
+	if len(w.doors) == 1 {
+		return w.doors[0]
 	}
 	udp := to.Port() != 0
-	if d := s.local[boundTo{from, udp}]; d != nil {
+	if d := w.local[boundTo{from, udp}]; d != nil {
 		return d
 	}
 	var fallback *door
-	for _, d := range s.doors {
+	for _, d := range w.doors {
 		if d.udp != udp {
 			continue
 		}
@@ -116,7 +138,7 @@ func (s *Stack) route(from netip.Addr, to netip.AddrPort) *door {
 		}
 	}
 	if fallback == nil {
-		fallback = s.doors[0]
+		fallback = w.doors[0]
 	}
 	return fallback
 }
@@ -128,7 +150,7 @@ func (s *Stack) route(from netip.Addr, to netip.AddrPort) *door {
 func (s *Stack) source(to netip.Addr) netip.Addr {
 	var best netip.Addr
 	most := -1
-	for _, ip := range s.ips {
+	for _, ip := range s.wires().ips {
 		if ip.Is4() != to.Is4() || ip.IsLoopback() != to.IsLoopback() {
 			continue
 		}

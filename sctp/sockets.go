@@ -31,9 +31,7 @@ func (s *Stack) sockets() ([]carrier.Carrier, error) {
 
 // rawSockets opens sockets for SCTP directly over IP.
 func (s *Stack) rawSockets() ([]carrier.Carrier, error) {
-	socks, err := rawip.ListenAll(s.cfg.ListenAddrs, &rawip.Config{
-		RecvBuffer: s.cfg.UDPRecvBuffer, SendBuffer: s.cfg.UDPSendBuffer, AllowFragmentation: s.cfg.AllowFragmentation,
-	})
+	socks, err := rawip.ListenAll(s.cfg.ListenAddrs, s.cfg.raw())
 	if err != nil {
 		return nil, &OpError{Op: "listen", Addr: "IP", Err: err}
 	}
@@ -91,4 +89,8 @@ func (c *StackConfig) udp() *udpencap.Config {
 		DisableGSO: c.DisableOffload, DisableGRO: c.DisableOffload,
 		AllowFragmentation: c.AllowFragmentation,
 	}
+}
+
+func (c *StackConfig) raw() *rawip.Config {
+	return &rawip.Config{RecvBuffer: c.UDPRecvBuffer, SendBuffer: c.UDPSendBuffer, AllowFragmentation: c.AllowFragmentation}
 }

@@ -18,10 +18,12 @@ import (
 
 // Lock order. A goroutine that holds one of these takes only later ones:
 //
+//  0. addresses.change which addresses the stack has, for as long as that changes
 //  1. Association.mu   the protocol machine of one association and its waiters
 //  2. Listener.mu      the accept queue of one listener
 //  3. demux.mu         the tables that lead packets to associations and listeners
-//  4. gatekeeper.mu    cookie keys and the limits of unsolicited replies
+//  4. addresses.mu     the end of the carriers
+//  5. gatekeeper.mu    cookie keys and the limits of unsolicited replies
 //  5. ledger.mu        the table of associations and the counters of those that ended
 //
 // No two locks of one row are held together, but for an association that is being
@@ -39,10 +41,7 @@ import (
 type Stack struct {
 	cfg   StackConfig
 	log   *zap.Logger
-	links []*link
-	doors []*door           // the same by what they are bound to
-	ips   []netip.Addr      // bound addresses that are not unspecified
-	local map[boundTo]*door // and what is bound to them
+	wired atomic.Pointer[wiring]
 
 	demux  demux
 	keeper gatekeeper
@@ -54,9 +53,10 @@ type Stack struct {
 
 	// auto stacks belong to the package-level Dial and Listen: they close
 	// themselves with their last listener and association.
-	auto     atomic.Bool
-	readers  sync.WaitGroup
-	shutOnce sync.Once
+	auto    atomic.Bool
+	readers sync.WaitGroup
+
+	addrs addresses
 }
 
 // NewStack opens a stack. A nil config is the same as
@@ -80,10 +80,11 @@ func NewStack(cfg *StackConfig) (*Stack, error) {
 	if err := s.open(); err != nil {
 		return nil, err
 	}
-	for _, l := range s.links {
+	for _, l := range s.wires().links {
 		s.readers.Add(1)
 		go s.read(l)
 	}
+	s.watchAddrs()
 	return s, nil
 }
 
@@ -96,10 +97,18 @@ func (s *Stack) open() error {
 			return err
 		}
 	}
-	s.local = make(map[boundTo]*door)
+	w := &wiring{local: make(map[boundTo]*door)}
 	for _, c := range carriers {
-		s.attach(c)
+		w.attach(s, c)
 	}
+	if s.cfg.AllAddrs && w.wildcard() {
+		host, err := s.hostAddrs()
+		if err != nil {
+			return &OpError{Op: "listen", Addr: "all addresses", Err: err}
+		}
+		w.ips = host
+	}
+	s.wired.Store(w)
 	if s.direct() && !s.cfg.OwnsIP {
 		s.demux.share()
 	}
@@ -110,7 +119,7 @@ func (s *Stack) open() error {
 // port. An unspecified address stands for all addresses of its family.
 func (s *Stack) LocalAddrs() []netip.AddrPort {
 	var as []netip.AddrPort
-	for _, d := range s.doors {
+	for _, d := range s.wires().doors {
 		as = append(as, d.addrs...)
 	}
 	return as
@@ -128,7 +137,7 @@ func (s *Stack) UDPPort() uint16 {
 }
 
 // specificAddrs returns the bound addresses that are not unspecified.
-func (s *Stack) specificAddrs() []netip.Addr { return slices.Clone(s.ips) }
+func (s *Stack) specificAddrs() []netip.Addr { return slices.Clone(s.wires().ips) }
 
 // missingFamily says which address family the stack has no socket for. The INIT tells
 // the peer (RFC 9260 §3.3.2.1.5).
@@ -150,7 +159,7 @@ func (s *Stack) missingFamily() (no4, no6 bool) {
 // overhead is what the carriers put between IP header and SCTP packet.
 func (s *Stack) overhead() int {
 	n := 0
-	for _, l := range s.links {
+	for _, l := range s.wires().links {
 		n = max(n, l.Overhead())
 	}
 	return n
@@ -159,7 +168,7 @@ func (s *Stack) overhead() int {
 // dontFragment says whether packets leave whole on all carriers, so that a path MTU
 // can be found out.
 func (s *Stack) dontFragment() bool {
-	return !slices.ContainsFunc(s.links, func(l *link) bool {
+	return !slices.ContainsFunc(s.wires().links, func(l *link) bool {
 		f, ok := l.Carrier.(carrier.Fragmenter)
 		return !ok || !f.DontFragment()
 	})
@@ -167,8 +176,9 @@ func (s *Stack) dontFragment() bool {
 
 // maxSegments is how many packets one Transmit may hold on any carrier.
 func (s *Stack) maxSegments() int {
-	n := s.links[0].MaxSegments()
-	for _, l := range s.links[1:] {
+	links := s.wires().links
+	n := links[0].MaxSegments()
+	for _, l := range links[1:] {
 		n = min(n, l.MaxSegments())
 	}
 	return max(n, 1)
@@ -199,13 +209,18 @@ func (s *Stack) Close() error {
 // closeCarriers unblocks the readers and does not wait for them: it may be
 // called by one of them.
 func (s *Stack) closeCarriers() {
-	s.shutOnce.Do(func() {
-		for _, l := range s.links {
-			if err := l.Carrier.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
-				s.log.Warn("closing a carrier", zap.Error(err))
-			}
+	if s.addrs.close() {
+		s.closeLinks(s.wires().links)
+	}
+}
+
+// closeLinks closes carriers.
+func (s *Stack) closeLinks(links []*link) {
+	for _, l := range links {
+		if err := l.Carrier.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			s.log.Warn("closing a carrier", zap.Error(err))
 		}
-	})
+	}
 }
 
 // endWithLast makes the stack an auto stack, which closes itself when nothing
@@ -257,7 +272,7 @@ func (s *Stack) Stats() StackStats {
 
 // socketBuffers returns the smallest buffers of any socket that tells, else 0.
 func (s *Stack) socketBuffers() (recv, send int) {
-	for _, l := range s.links {
+	for _, l := range s.wires().links {
 		if b, ok := l.Carrier.(carrier.Buffered); ok {
 			r, w := b.Buffers()
 			if r > 0 && (recv == 0 || r < recv) {

@@ -65,7 +65,9 @@ func TestEndingsInEveryState(t *testing.T) {
 			a.HandlePacket(tableNow, tableIn, tablePacket(tablePeerTag, &wire.ShutdownComplete{T: true}))
 		}, with(same(), ShutdownAckSent, closed)},
 		"ABORT": {chunk(func(*Association) tableChunk { return &wire.Abort{} }), all(closed)},
-		"ABORT T": {func(a *Association) { a.HandlePacket(tableNow, tableIn, tablePacket(tablePeerTag, &wire.Abort{T: true})) },
+		"ABORT T": {func(a *Association) {
+			a.HandlePacket(tableNow, tableIn, tablePacket(tablePeerTag, &wire.Abort{T: true}))
+		},
 			with(all(closed), CookieWait, ending{CookieWait, ""})},
 	} {
 		for s, want := range c.want {
