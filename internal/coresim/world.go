@@ -79,6 +79,7 @@ type World struct {
 	buf     []byte
 
 	carry  func(*Host, carrier.Datagram) // what takes packets instead of Net
+	late   bool                          // inputs come before the events of earlier ones are seen
 	rarely bool                          // associations check themselves now and then only
 	still  int                           // steps since time last moved
 }

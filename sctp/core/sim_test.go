@@ -70,6 +70,12 @@ func TestSimAssociations(t *testing.T) {
 	})
 }
 
+// R1: whatever happens at the same instant, and in whatever order. Each seed is a
+// hundred tries.
+func TestSimR1AllAtTheSameInstant(t *testing.T) {
+	eachSeed(t, 50, coresim.Instants)
+}
+
 func TestSimIsAFunctionOfItsSeed(t *testing.T) {
 	for seed := range uint64(5) {
 		one, err := coresim.Run(seed, nil)
