@@ -26,7 +26,7 @@ func (e *End) check() {
 		fail("%v: nobody was told", e)
 	case e.Held() > cfg.RecvBuffer+cfg.RecvBuffer/4+65535:
 		fail("%v: the receive buffer of %d bytes overflows", e, cfg.RecvBuffer)
-	case e.Buffered() > cfg.SendBuffer+maxMessage+64:
+	case e.Buffered() > 2*cfg.SendBuffer+3*maxMessage: // a message of pieces that is begun has one of its own
 		fail("%v: the send buffer of %d bytes overflows", e, cfg.SendBuffer)
 	}
 	par := e.Parameters()

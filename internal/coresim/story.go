@@ -196,10 +196,12 @@ func (s *story) talk(as, bs *End) *Host {
 			h.Boot()
 			return h
 		}
-		if !w.Step(w.Now.Add(time.Hour)) && as.State() != core.Closed && bs.State() != core.Closed {
+		going := w.Step(w.Now.Add(time.Hour))
+		switch ended := as.State() == core.Closed || bs.State() == core.Closed; {
+		case ended:
+		case !going:
 			fail("nothing will happen any more\n%v\n%v\n%v\n%v", s.flows[0], s.flows[1], as, bs)
-		}
-		if w.Now.Sub(s.moved) > patience {
+		case w.Now.Sub(s.moved) > patience:
 			fail("no progress\n%v\n%v\n%v\n%v", s.flows[0], s.flows[1], as, bs)
 		}
 	}
