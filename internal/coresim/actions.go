@@ -17,7 +17,7 @@ func (p *player) act() {
 	if op&1 != 0 {
 		h, other = p.b, p.a
 	}
-	switch op >> 1 % 16 {
+	switch op >> 1 % 18 {
 	case 0:
 		p.deliver(0)
 	case 1:
@@ -55,6 +55,10 @@ func (p *player) act() {
 		p.skew(h)
 	case 15:
 		p.move()
+	case 16:
+		p.knob(h)
+	case 17:
+		p.icmp(h)
 	}
 }
 
@@ -231,5 +235,53 @@ func (p *player) move() {
 	if len(p.flying) > 0 {
 		f := &p.flying[i%len(p.flying)]
 		f.remote = netip.AddrPortFrom(f.remote.Addr(), 9899+uint16(port%4))
+	}
+}
+
+// knob turns one of the knobs of a host's association.
+func (p *player) knob(h *Host) {
+	x, y := p.next(), p.next()
+	if len(h.Ends) == 0 {
+		return
+	}
+	e, now := h.Ends[len(h.Ends)-1], h.now()
+	paths := e.Paths()
+	if len(paths) == 0 {
+		return
+	}
+	at := paths[int(y)%len(paths)].Remote.Addr()
+	switch x % 6 {
+	case 0:
+		_ = e.SetPrimary(now, at)
+	case 1:
+		_ = e.RequestHeartbeat(now, at)
+	case 2:
+		_ = e.SetPathSettings(now, at, core.PathSettings{MaxRetrans: int(y >> 4), PotentiallyFailed: y&1 != 0, PFMaxRetrans: int(y >> 2 & 3), HeartbeatInterval: time.Second})
+	case 3:
+		par := e.Parameters()
+		par.SackDelay, par.SackFrequency, par.MaxBurst, par.NoDelay = time.Duration(y)*time.Millisecond, 1+int(y&3), int(y&7), y&8 != 0
+		_ = e.SetParameters(now, par)
+	case 4:
+		e.RemoveLocalAddr(now, h.addrs[int(y)%len(h.addrs)])
+	case 5:
+		e.AddLocalAddr(now, h.addrs[int(y)%len(h.addrs)])
+	}
+	e.drain()
+}
+
+// icmp gives a host an ICMP message about a packet of its that is under way, or about
+// something like it.
+func (p *player) icmp(h *Host) {
+	i, kind, mtu, change := int(p.next()), p.next(), p.number(), p.next()
+	if len(p.flying) == 0 {
+		return
+	}
+	p.dirty() // it may end the association
+	f := &p.flying[i%len(p.flying)]
+	quoted := slices.Clone(f.data[:min(len(f.data), 8+int(kind))])
+	quoted[int(change)%8] ^= change >> 3
+	for _, e := range h.Ends {
+		e.HandleICMP(h.now(), core.ICMP{Kind: core.ICMPKind(kind % 5), Remote: netip.AddrPortFrom(f.local, f.to.port), MTU: mtu, Quoted: quoted})
+		e.drain()
 	}
 }

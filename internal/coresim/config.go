@@ -36,6 +36,7 @@ func randomConfig(r *rand.Rand, mortal bool) core.Config {
 	c.HidePotentiallyFailed = r.IntN(4) == 0
 	c.PrimarySwitchover, c.PrimaryMaxRetrans = r.IntN(4) == 0, r.IntN(8)
 	c.HeartbeatMaxBurst = 1 + r.IntN(3)
+	c.ECN = r.IntN(2) == 0
 	c.Congestion = pick[congestion.Algorithm](r, congestion.Reno, congestion.Cubic)
 	if mortal {
 		c.AssociationMaxRetrans, c.MaxInitRetransmits = 8, 8

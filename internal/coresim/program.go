@@ -99,6 +99,9 @@ func (p *player) setUp() {
 	p.w.Sent = p.note
 	p.a = p.w.Host("a", programConfig(head[1], head[3]), addrs(1)...)
 	p.b = p.w.Host("b", programConfig(head[2], head[3]), addrs(2)...)
+	for _, h := range p.w.hosts {
+		h.Config.ECN, h.Config.PathMTUDiscovery = head[0]&16 != 0, head[0]&32 != 0
+	}
 	p.a.Listen, p.b.Listen = head[0]&4 != 0, true
 	if head[0]&8 != 0 {
 		return
@@ -137,6 +140,7 @@ func programConfig(x, y byte) core.Config {
 	c.OutStreams = pickByte(y>>5, uint16(64), 2)
 	c.MaxInStreams = pickByte(y>>6, uint16(65535), 1)
 	c.AssociationMaxRetrans, c.MaxInitRetransmits, c.PathMaxRetrans = 6, 4, 2
+	c.PotentiallyFailed, c.ReportUndelivered = y&128 != 0, y&64 != 0
 	return c
 }
 

@@ -24,6 +24,7 @@ func (s *story) randomLink() simnet.Link {
 	}
 	if r.IntN(4) == 0 {
 		l.Bandwidth, l.Queue = 20_000+r.IntN(200_000), 20_000+r.IntN(100_000)
+		l.MarkAt = pick(r, 0, 1, l.Queue/4)
 	}
 	return l
 }
