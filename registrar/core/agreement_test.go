@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/rserpool/rserpool/handlespace"
 	"github.com/rserpool/rserpool/rserpool"
@@ -134,4 +135,31 @@ func (w *world) wrongElements() string {
 		}
 	}
 	return ""
+}
+
+// bury notes the elements that are gone, at a moment when all registrars agree.
+func (w *world) bury() {
+	alive := map[handlespace.Key]bool{}
+	for _, e := range w.elements() {
+		alive[e.key] = !e.gone
+	}
+	for k := range w.born {
+		if !alive[k] {
+			w.buried[k] = true
+		}
+	}
+}
+
+// watch looks for elements that have come back.
+func (w *world) watch(every time.Duration) {
+	w.after(every, func() {
+		for _, n := range w.registrars() {
+			for k := range n.table() {
+				if w.buried[k] {
+					w.fail("%s has %s again", n.h.name, k)
+				}
+			}
+		}
+		w.watch(every)
+	})
 }

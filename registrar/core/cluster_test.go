@@ -45,6 +45,11 @@ func clusterOf(w *world, cfg core.Config, registrars, elements int) (rs, es []*h
 	for i := range elements {
 		es = append(es, w.addHost(fmt.Sprintf("E%d", i+1)))
 	}
+	if w.skewed {
+		for _, h := range w.hosts {
+			h.skew()
+		}
+	}
 	for _, h := range rs {
 		w.run(time.Duration(w.rnd.IntN(100)) * time.Millisecond)
 		h.startRegistrar(cfg, rs...)
@@ -66,6 +71,9 @@ func clusterOf(w *world, cfg core.Config, registrars, elements int) (rs, es []*h
 func settled(w *world) {
 	w.t.Helper()
 	w.healAll()
+	loss := w.loss
+	w.loss = 0
+	defer func() { w.loss = loss }()
 	if _, ok := w.until(15*time.Second, func() bool { return w.meshed() && w.idle() == "" && w.wrongElements() == "" }); !ok {
 		w.fail("not settled: meshed %v, %s %s", w.meshed(), w.idle(), w.wrongElements())
 	}
@@ -80,6 +88,7 @@ func settled(w *world) {
 	if _, ok := w.until(15*time.Second, func() bool { return w.idle() == "" && agree() }); !ok {
 		w.fail("not settled: %s", w.idle())
 	}
+	w.bury()
 }
 
 // mishap does one bad thing to the cluster.

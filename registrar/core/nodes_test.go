@@ -144,6 +144,7 @@ func (h *host) startElement(pool string, registrars ...*host) *elementNode {
 	})
 	require.NoError(h.w.t, err)
 	n.key = handlespace.Key{Handle: rserpool.PoolHandle(pool), ID: id}
+	h.w.born[n.key] = true
 	h.w.note("%s starts as %s", h.name, n.key)
 	h.settle()
 	return n

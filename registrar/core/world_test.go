@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/rserpool/rserpool/handlespace"
 	"github.com/rserpool/rserpool/registrar/core"
 	"github.com/rserpool/rserpool/rserpool"
 	"github.com/rserpool/rserpool/rserpool/profile"
@@ -41,6 +42,13 @@ type world struct {
 	deadAfter time.Duration
 	// loss is the part of packets that get lost; SCTP sends them again.
 	loss float64
+	// skewed clusters have clocks that go wrong.
+	skewed bool
+	// born are all elements that ever started.
+	born map[handlespace.Key]bool
+	// buried are the elements that were gone when all registrars agreed: none of them
+	// may ever come back.
+	buried map[handlespace.Key]bool
 	// profile has the timers of all programs.
 	profile profile.Profile
 	// checks is how many inputs go by between two checks of a registrar's tables.
@@ -126,7 +134,7 @@ func newWorld(t testing.TB, seed uint64) *world {
 		t: t, seed: seed, rnd: rand.New(rand.NewPCG(seed, 7)), epoch: epoch, now: epoch,
 		cuts: map[[2]int]bool{}, maxDelay: 8 * time.Millisecond, deadAfter: 700 * time.Millisecond,
 		profile: profile.Fast, checks: 1, step: 5 * time.Millisecond,
-		takeovers: map[rserpool.RegistrarID]int{}, loud: os.Getenv("SIM_LOG") != "",
+		born: map[handlespace.Key]bool{}, buried: map[handlespace.Key]bool{}, takeovers: map[rserpool.RegistrarID]int{}, loud: os.Getenv("SIM_LOG") != "",
 	}
 }
 
