@@ -233,11 +233,10 @@ func TestUndecodableMessages(t *testing.T) {
 	require.NotZero(t, g.r.Stats().DecodeErrors)
 }
 
-// RFC 5355 §2.4. Z8: what is replayed does what it did, and an old registration
-// cannot bring back an element whose host has left: it needs an association
-// from there.
+// RFC 5355 §2.8. Z8: what is replayed on the element's association does what it did,
+// and from another host nothing.
 func TestZ8Replay(t *testing.T) {
-	g := newRig(t, core.Config{})
+	g := newRig(t, core.Config{StrictAddresses: true})
 	c := g.asap("10.0.1.1")
 	for range 5 {
 		g.register(c, element(1, "10.0.1.1"))
@@ -247,8 +246,35 @@ func TestZ8Replay(t *testing.T) {
 	thief := g.asap("10.6.6.6")
 	for range 5 {
 		g.say(thief, &asap.Deregistration{Handle: pool, PEID: 1})
+		require.Equal(t, rserpool.CauseSecurity, one[*asap.DeregistrationResponse](g, thief).Causes[0].Code)
 	}
 	require.Equal(t, ownID, g.home(1))
+	g.say(c, &asap.Deregistration{Handle: pool, PEID: 1})
+	require.Zero(t, g.home(1))
+	for range 5 { // it has left: an old registration does not bring it back
+		g.say(thief, &asap.Registration{Handle: pool, Element: element(1, "10.0.1.1")})
+		require.True(t, one[*asap.RegistrationResponse](g, thief).Reject)
+		g.say(thief, ack(1))
+	}
+	require.Zero(t, g.home(1))
+}
+
+// RFC 5355 §2.8. Z8: updates that a peer has sent before, or that are replayed in its
+// name from elsewhere, bring nobody back.
+func TestZ8ReplayedUpdates(t *testing.T) {
+	g := newRig(t, core.Config{})
+	p := g.peer(0x900, "10.0.0.9")
+	e := g.asap("10.0.1.1")
+	g.register(e, element(1, "10.0.1.1"))
+	rogue := g.enrp("10.6.6.6")
+	for range 3 {
+		g.say(rogue, add(owned(0x900, 1, "10.0.1.1")))
+		g.say(rogue, del(0x900, owned(0x900, 1, "10.0.1.1")))
+		g.say(rogue, &enrp.TakeoverServer{Sender: 0x900, Receiver: ownID, Target: ownID})
+	}
+	require.Equal(t, ownID, g.home(1))
+	g.say(p, del(0x900, owned(0x900, 1, "10.0.1.1")))
+	require.Equal(t, ownID, g.home(1), "it is not the peer's any more, or yet")
 }
 
 func TestConnectionsAreCapped(t *testing.T) {

@@ -35,6 +35,7 @@ func (r *Registrar) bind(now time.Time, c *conn, m enrp.Message) *peer {
 		}
 	}
 	if p == nil {
+		r.makeRoom(now, c)
 		if p = r.newPeer(now, from); p == nil {
 			r.abort(now, c, "too many peers")
 			return nil

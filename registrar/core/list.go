@@ -9,6 +9,12 @@ import (
 	"github.com/rserpool/rserpool/rserpool"
 )
 
+// askList asks a peer for its list.
+func (r *Registrar) askList(p *peer) {
+	p.listed, p.listDue = true, true
+	r.tell(p, &enrp.ListRequest{Sender: r.id, Receiver: p.id})
+}
+
 // listRequest answers a LIST_REQUEST with the other peers (RFC 5353 §3.2.2.2). A
 // registrar that is starting itself has no list to give.
 func (r *Registrar) listRequest(c *conn, p *peer) {
@@ -26,10 +32,11 @@ func (r *Registrar) listRequest(c *conn, p *peer) {
 // listResponse learns peers from a list. What is learned is only where to dial:
 // a peer becomes one by introducing itself.
 func (r *Registrar) listResponse(now time.Time, c *conn, p *peer, m *enrp.ListResponse) {
-	if !p.listed {
-		r.stats.Dropped++
+	if !p.listDue {
+		r.stats.Dropped++ // nobody has asked
 		return
 	}
+	p.listDue = false
 	if r.phase == phaseStarting && r.mentors.current == p.id && r.mentors.listing {
 		if m.Reject {
 			r.mentorRejected(now, p)

@@ -35,6 +35,7 @@ type peer struct {
 	// has no UDP port. See LifeAuto and ArbitrationAuto.
 	foreign bool
 	listed  bool // asked for its peer list
+	listDue bool // and has not answered yet
 	greeted bool // asked to introduce itself
 	// claimant asked to take the peer over and waits for an acknowledgement.
 	claimant rserpool.RegistrarID
@@ -119,6 +120,30 @@ func (r *Registrar) newPeer(now time.Time, id rserpool.RegistrarID) *peer {
 	r.peers[id] = p
 	r.timers.set(timerKey{kind: timerPeer, id: uint64(id)}, now.Add(r.profile.MaxTimeLastHeard))
 	return p
+}
+
+// makeRoom lets a registrar that has come itself join although the list of peers is
+// full: one that is known from lists only makes way, so that a peer that names many
+// (RFC 5355 §2.12) does not keep the others out. Who is configured comes in any case.
+func (r *Registrar) makeRoom(now time.Time, c *conn) {
+	if len(r.peers) < r.limits.Peers {
+		return
+	}
+	for _, p := range r.sortedPeers() {
+		if p.state == peerHeardOf && p.info == nil && p.conn == 0 && r.space.OwnedLen(p.id) == 0 {
+			r.removePeer(now, p, "makes room")
+			return
+		}
+	}
+	if !r.configured(c.remote.Addrs) {
+		return
+	}
+	for _, p := range r.sortedPeers() {
+		if p.info == nil || !r.configured(p.info.Transport.Addrs) {
+			r.removePeer(now, p, "makes room for a configured one")
+			return
+		}
+	}
 }
 
 // removePeer forgets a peer. Configured addresses are tried on.

@@ -170,20 +170,47 @@ func TestListResponseLearnsPeers(t *testing.T) {
 		g.say(c, &enrp.ListResponse{Sender: 0x900, Receiver: ownID, Servers: []rserpool.ServerInfo{other}})
 		require.False(t, g.did(core.Dial, 0))
 	})
-	t.Run("no more than the limit", func(t *testing.T) { // Z6
-		var many []rserpool.ServerInfo
-		for i := range 200 {
-			many = append(many, rserpool.ServerInfo{ID: rserpool.RegistrarID(0x1000 + i), Transport: at(fmt.Sprintf("10.1.0.%d", i+1), 9901)})
-		}
-		g := ask(t, core.Config{Limits: core.Limits{Peers: 10}}, many...)
-		require.Len(t, g.r.PeerStatuses(), 10)
-	})
 	t.Run("unasked", func(t *testing.T) {
 		g := newRig(t, core.Config{})
 		c := g.enrp("10.0.0.9")
 		g.say(c, &enrp.ListResponse{Sender: 0x900, Receiver: ownID, Servers: []rserpool.ServerInfo{other}})
 		require.False(t, g.did(core.Dial, 0))
 	})
+}
+
+// RFC 5355 §2.12. Z6, Z12: what a peer names is where to look, and no more: the number is
+// bounded, nobody becomes a peer by it, and it keeps nobody out who comes himself.
+func TestZ6NamedRegistrarsAreHearsay(t *testing.T) {
+	g := newRig(t, core.Config{Limits: core.Limits{Peers: 10}, Peers: []rserpool.Transport{at("10.0.0.7", 9901)}})
+	g.tick(core.ProfileDefault.MentorTimeout)
+	for round := range 20 {
+		c := g.enrp("10.0.0.9")
+		g.say(c, g.presence(0x900, "10.0.0.9", none))
+		m := &enrp.ListResponse{Sender: 0x900, Receiver: ownID}
+		for i := range 200 {
+			m.Servers = append(m.Servers, rserpool.ServerInfo{
+				ID: rserpool.RegistrarID(0x1000*round + i + 1), Transport: at(fmt.Sprintf("10.1.%d.%d", round, i+1), 9901),
+			})
+		}
+		g.say(c, m)
+		require.LessOrEqual(t, len(g.r.PeerStatuses()), 10)
+		g.say(c, m)
+		require.False(t, g.did(core.Dial, 0), "one answer to one question")
+		g.lose(c)
+	}
+	g.peer(0x900, "10.0.0.9")
+	for _, p := range g.r.PeerStatuses() {
+		require.Equal(t, p.ID == 0x900, p.State == "active")
+	}
+	g.peer(0x800, "10.0.0.8")
+	// Nor do registrars that come in numbers keep a configured one out.
+	for i := range 20 {
+		ip := fmt.Sprintf("10.2.0.%d", i+1)
+		g.say(g.enrp(ip), g.presence(rserpool.RegistrarID(0x2000+i), ip, none))
+	}
+	require.Len(t, g.r.PeerStatuses(), 10)
+	g.peer(0x700, "10.0.0.7")
+	require.Len(t, g.r.PeerStatuses(), 10)
 }
 
 // RFC 5355 §2.5. Z5: a closed scope lets nobody in who is not configured.

@@ -105,8 +105,7 @@ func (r *Registrar) presence(now time.Time, c *conn, p *peer, m *enrp.Presence) 
 		r.welcome(p)
 	}
 	if !p.listed {
-		p.listed = true
-		r.tell(p, &enrp.ListRequest{Sender: r.id, Receiver: p.id})
+		r.askList(p)
 	}
 	r.resumeSync(now, p)
 	if m.HasChecksum {

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/rserpool/rserpool/enrp"
 	"github.com/rserpool/rserpool/rserpool"
 )
 
@@ -36,8 +35,7 @@ func (r *Registrar) mentorFound(now time.Time, p *peer) {
 		return
 	}
 	r.mentors.current, r.mentors.last, r.mentors.listing = p.id, p.id, true
-	p.listed = true
-	r.tell(p, &enrp.ListRequest{Sender: r.id, Receiver: p.id})
+	r.askList(p)
 	r.timers.set(timerKey{kind: timerSync, id: uint64(p.id)}, now.Add(r.profile.MaxTimeNoResponse))
 }
 
