@@ -263,11 +263,11 @@ func TestBadInputToStacksAndListeners(t *testing.T) {
 		}
 		to := func(ip string) *sctp.Addr { return &sctp.Addr{IPs: []netip.Addr{netip.MustParseAddr(ip)}, Port: 5000} }
 		onStack := []badCall{
-			{"Dial", "nobody", dial(nil, nil), noAddress, ""},
-			{"Dial", "no address", dial(&sctp.Addr{Port: 5}, nil), noAddress, ""},
-			{"Dial", "no port", dial(&sctp.Addr{IPs: []netip.Addr{serverIP}}, nil), noAddress, ""},
-			{"Dial", "multicast", dial(to("224.0.0.1"), nil), noAddress, "sctp: dial 224.0.0.1:5000: address 224.0.0.1: not a unicast address"},
-			{"Dial", "unspecified", dial(to("::"), nil), noAddress, ""},
+			{"Dial", "nobody", dial(nil, nil), errNoAddr, ""},
+			{"Dial", "no address", dial(&sctp.Addr{Port: 5}, nil), errNoAddr, ""},
+			{"Dial", "no port", dial(&sctp.Addr{IPs: []netip.Addr{serverIP}}, nil), errNoAddr, ""},
+			{"Dial", "multicast", dial(to("224.0.0.1"), nil), errNoAddr, "sctp: dial 224.0.0.1:5000: address 224.0.0.1: not a unicast address"},
+			{"Dial", "unspecified", dial(to("::"), nil), errNoAddr, ""},
 			{"Dial", "cancelled", func() error { return second(w.client.Dial(over, w.addr(), nil)) }, context.Canceled, ""},
 			{"Listen", "taken", listen(&sctp.Addr{Port: testPort}, nil), sctp.ErrPortInUse, ""},
 			{"Listen", "elsewhere", listen(to("203.0.113.9"), nil), sctp.ErrNotLocal, ""},
@@ -327,8 +327,8 @@ func TestBadInputToStacksAndListeners(t *testing.T) {
 	})
 }
 
-// noAddress matches a *net.AddrError.
-var noAddress = errors.New("a *net.AddrError")
+// errNoAddr matches a *net.AddrError.
+var errNoAddr = errors.New("a *net.AddrError")
 
 func TestBadInputToFunctions(t *testing.T) {
 	over, cancel := context.WithCancel(t.Context())
@@ -345,7 +345,7 @@ func TestBadInputToFunctions(t *testing.T) {
 	}
 	for _, ip := range []netip.Addr{{}, netip.MustParseAddr("224.0.0.1"), netip.MustParseAddr("255.255.255.255")} {
 		_, err := sctp.NewStack(&sctp.StackConfig{ListenAddrs: []netip.Addr{ip}})
-		require.ErrorIs(t, matched{err}, noAddress)
+		require.ErrorIs(t, matched{err}, errNoAddr)
 	}
 	for _, s := range []string{"", "no such host.invalid:1", "127.0.0.1", "127.0.0.1:x", "127.0.0.1:5@", "127.0.0.1:99999", "[::1:5", "/:5"} {
 		_, err := sctp.Dial(over, s, nil)
@@ -369,7 +369,7 @@ func TestBadInputToFunctions(t *testing.T) {
 	require.EqualError(t, err, "sctp: listen :5@0: MTU is 2147483647, not from 576 to 65535")
 }
 
-// matched lets errors.Is find what parameter and noAddress stand for.
+// matched lets errors.Is find what parameter and errNoAddr stand for.
 type matched struct{ error }
 
 func (m matched) Is(target error) bool {
@@ -379,7 +379,7 @@ func (m matched) Is(target error) bool {
 	case *parameterIs:
 		return errors.As(m.error, &p) && p.Name == want.name
 	}
-	return target == noAddress && errors.As(m.error, &a)
+	return target == errNoAddr && errors.As(m.error, &a)
 }
 
 func (m matched) Unwrap() error { return m.error }
