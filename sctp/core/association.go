@@ -105,6 +105,7 @@ type sender struct {
 	probe      bool     // send a zero window probe
 	probing    bool     // the peer's window is closed, or a probe is planned
 	blocked    bool     // the user was told ErrWouldBlock
+	hurry      bool     // in the middle of a message: do not wait for a full fragment
 	dirty      bool     // something was sent since EventAllAcked
 }
 

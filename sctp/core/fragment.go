@@ -44,7 +44,7 @@ func (a *Association) cutSize(m *tx.Message, space, longest int) int {
 		// The last byte so far has to wait, see tx.Message.Ended; and fragments should
 		// not be as small as what the user writes at a time.
 		left := m.Remaining() - 1
-		if left < longest && !a.tx.blocked {
+		if left < longest && !a.tx.hurry {
 			return 0
 		}
 		n = min(n, left)

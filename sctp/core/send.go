@@ -65,7 +65,7 @@ func (a *Association) Send(now time.Time, m *Outgoing, data []byte) error {
 	}
 	now = a.read(now)
 	if !a.accepts(open, len(data)) {
-		a.tx.blocked = true
+		a.tx.blocked, a.tx.hurry = true, open != nil
 		return ErrWouldBlock
 	}
 	a.touch(now)
@@ -83,6 +83,7 @@ func (a *Association) Send(now time.Time, m *Outgoing, data []byte) error {
 		open = q.Compose(&p, data)
 	} else {
 		q.Continue(open, data, !m.Partial, m.Immediate)
+		a.tx.hurry = false
 	}
 	// A single byte cannot be sent yet, see tx.Message.Ended: begun with no more it
 	// would hold up all others and itself.

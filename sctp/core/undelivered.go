@@ -61,6 +61,9 @@ func (a *Association) giveBack(m *tx.Message, err error) {
 // giveBackAll does it for all messages that are not acknowledged, because nothing of
 // them will be sent any more.
 func (a *Association) giveBackAll(err error) {
+	if !a.cfg.ReportUndelivered {
+		return
+	}
 	a.tx.queue.Undelivered(&a.tx.out, func(m *tx.Message) { a.giveBack(m, err) })
 }
 
