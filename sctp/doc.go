@@ -30,6 +30,9 @@
 //   - As one connection: [Association.Conn] is a net.Conn on stream 0, which is
 //     also what [Listener.Accept] returns; net/http runs over it unchanged.
 //
+// A message need not fit memory at either end: with [Message].Partial it is sent and
+// received piece by piece.
+//
 // An association ends with [Association.Close] (graceful within Config.Linger, then
 // by an abort), [Association.Shutdown] (graceful, as long as it takes) or
 // [Association.Abort]. There is no half-closed state: once either end has begun a
@@ -42,7 +45,9 @@
 // subscribes in [Config]. Who does not still notices all that matters: the errors of
 // calls are io.EOF after a graceful shutdown, else [ErrUnreachable],
 // *[AbortError] or [ErrRestarted], and errors.Is with [ErrReset] covers the ways in
-// which a peer resets an association.
+// which a peer resets an association. Messages that were not delivered come back in
+// [SendFailed]. Errors about arguments name the value and the limit:
+// *[MessageSizeError], *[StreamError], *[PathError], *[ParameterError].
 //
 // # Addresses
 //

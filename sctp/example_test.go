@@ -2,6 +2,7 @@ package sctp_test
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -71,6 +72,49 @@ func ExampleAssociation_OpenStream() {
 	// Output:
 	// stream 2: one
 	// stream 4: two
+}
+
+// A message of any length is sent and received piece by piece.
+func ExampleMessage_partial() {
+	ctx := context.Background()
+	l, err := sctp.Listen("127.0.0.1:0@0", nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer l.Close()
+	sum := make(chan int)
+	go func() {
+		a, _ := l.AcceptSCTP(ctx)
+		buf := make([]byte, 64<<10)
+		for total := 0; ; {
+			m, err := a.Receive(ctx, buf)
+			if err != nil {
+				return
+			}
+			if total += len(m.Data); !m.Partial { // the end of the message
+				sum <- total
+			}
+		}
+	}()
+
+	a, err := sctp.Dial(ctx, l.Addr().String(), nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer a.Close()
+	source := io.LimitReader(rand.Reader, 10<<20)
+	for buf := make([]byte, 64<<10); ; {
+		n, err := source.Read(buf)
+		if err == io.EOF {
+			err = a.Send(ctx, &sctp.Message{Stream: 1}) // no more: an empty piece is the last
+			fmt.Println(<-sum, err)
+			return
+		}
+		if err := a.Send(ctx, &sctp.Message{Stream: 1, Partial: true, Data: buf[:n]}); err != nil {
+			log.Fatal(err)
+		}
+	}
+	// Output: 10485760 <nil>
 }
 
 // A Listener is a net.Listener and a Conn a net.Conn, so net/http runs over SCTP.
