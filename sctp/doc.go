@@ -61,6 +61,14 @@
 // bounded by StackConfig.MaxAssociations, Config.Backlog and the buffer sizes in
 // Config; a handshake that is not complete costs nothing (RFC 9260 §5.1.3).
 //
+// # Watching it
+//
+// [Stack.Stats] and [Stack.Associations] are the counters and tables of RFC 3873.
+// StackConfig.Logger gets what happens to associations, StackConfig.Trace all that
+// happens inside of them as JSON lines, and StackConfig.Capture every packet, for a file
+// that Wireshark reads (package sctp/capture). None of them makes the stack wait, and
+// logs, traces and counters hold nothing secret.
+//
 // # What it does not do
 //
 // Dynamic address reconfiguration (RFC 5061), authentication of chunks (RFC 4895),
@@ -74,5 +82,6 @@
 //   - sctp/wire: packets, chunks, parameters and error causes as bytes
 //   - sctp/core: the protocol as a state machine without I/O
 //   - sctp/congestion: congestion control
+//   - sctp/capture: packets to pcapng files
 //   - sctp/carrier, with udpencap, rawip and memory below it: how packets travel
 package sctp

@@ -89,6 +89,8 @@ const (
 	helpICMP       = "ICMP messages, by what became of them."
 	helpIOErrors   = "Errors of reading and writing datagrams."
 	helpSplit      = "User messages in more than one chunk, by direction."
+	helpEchoes     = "ECNE chunks by direction."
+	helpBuffers    = "Smallest socket buffer that the operating system granted."
 	helpSuppressed = "Answers and associations that limits suppressed."
 )
 
@@ -151,6 +153,15 @@ var stackMetrics = []stackMetric{
 	counter("icmp", helpICMP, func(s *stats) uint64 { return s.Totals.ICMPIn }, "what", "used"),
 	counter("icmp", helpICMP, func(s *stats) uint64 { return s.Totals.ICMPIgnored }, "what", "ignored"),
 	counter("icmp", helpICMP, func(s *stats) int64 { return s.ICMPStrays }, "what", "stray"),
+	counter("congestion_echoes", helpEchoes, func(s *stats) uint64 { return s.Totals.EchoesIn }, "direction", "in"),
+	counter("congestion_echoes", helpEchoes, func(s *stats) uint64 { return s.Totals.EchoesOut }, "direction", "out"),
+	counter("windows_marked", "Congestion windows reduced for a mark.", func(s *stats) uint64 { return s.Totals.MarkedWindows }),
+	counter("mtu_probes", "Packets sent to try a size.", func(s *stats) uint64 { return s.Totals.MTUProbes }),
+	counter("mtu_black_holes", "Times that a size which had passed did no longer.", func(s *stats) uint64 { return s.Totals.BlackHoles }),
+	counter("source_changes", "Paths whose source address was replaced.", func(s *stats) uint64 { return s.Totals.SourceChanges }),
+
+	gauge("socket_buffer_bytes", helpBuffers, func(s *stats) int { return s.RecvBuffer }, "direction", "in"),
+	gauge("socket_buffer_bytes", helpBuffers, func(s *stats) int { return s.SendBuffer }, "direction", "out"),
 	counter("io_errors", helpIOErrors, func(s *stats) int64 { return s.ReadErrors }, "direction", "in"),
 	counter("io_errors", helpIOErrors, func(s *stats) int64 { return s.SendErrors }, "direction", "out"),
 }

@@ -107,6 +107,6 @@ func TestStackMetrics(t *testing.T) {
 			require.Equal(t, f[3] == "counter", strings.HasSuffix(f[2], "_total"), l)
 		}
 	}
-	require.Equal(t, 3, kinds["gauge"])
+	require.Equal(t, 4, kinds["gauge"])
 	require.Len(t, kinds, 2)
 }
