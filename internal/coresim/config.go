@@ -38,6 +38,7 @@ func randomConfig(r *rand.Rand, mortal bool) core.Config {
 	c.HeartbeatMaxBurst = 1 + r.IntN(3)
 	c.ECN = r.IntN(2) == 0
 	c.Congestion = pick[congestion.Algorithm](r, congestion.Reno, congestion.Cubic)
+	c.ECN = r.IntN(3) > 0
 	if mortal {
 		c.AssociationMaxRetrans, c.MaxInitRetransmits = 8, 8
 	}

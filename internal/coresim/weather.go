@@ -26,6 +26,7 @@ func (s *story) randomLink() simnet.Link {
 		l.Bandwidth, l.Queue = 20_000+r.IntN(200_000), 20_000+r.IntN(100_000)
 		l.MarkAt = pick(r, 0, 1, l.Queue/4)
 	}
+	l.Mark = pick(r, 0, 0.02, 0.3, 1)
 	return l
 }
 

@@ -112,10 +112,8 @@ func (a *Association) hintUnreachable(now time.Time, p *path.Path, m *ICMP) {
 	switch {
 	case m.Kind == ICMPPort && a.cfg.EncapOverhead == 0:
 		return // ICMP3: SCTP has no port unreachable
-	case m.Kind == ICMPPort && a.state == CookieWait && len(a.paths.All) == 1:
-		// ICMP8 by way of RFC 6951 §5.5: as an ABORT that answers the INIT. Only who saw
-		// the INIT can quote its Initiate Tag, and nothing is lost that exists.
-		a.fail(ErrPortUnreachable)
+	case m.Kind == ICMPPort && a.state == CookieWait:
+		a.initRefused(now, p)
 		return
 	case a.state.setup() || a.state == ShutdownSent || a.state == ShutdownAckSent:
 		return // T1 and T2 look after that
@@ -135,6 +133,25 @@ func (a *Association) hintUnreachable(now time.Time, p *path.Path, m *ICMP) {
 	if m.Kind == ICMPPort && !a.paths.Current().Usable() {
 		a.fail(ErrPortUnreachable) // ICMP8 by way of RFC 6951 §5.5
 	}
+}
+
+// initRefused takes a port unreachable in answer to the INIT: as an ABORT (ICMP8 by way
+// of RFC 6951 §5.5), once all addresses that the user named have refused it. Until then
+// the next of them gets its INIT, without waiting for T1-init. Only who saw the INIT can
+// quote its Initiate Tag, and nothing is lost that exists.
+func (a *Association) initRefused(now time.Time, p *path.Path) {
+	p.Refused = true
+	for _, q := range a.paths.All {
+		if q.Refused || q.State != path.Active {
+			continue
+		}
+		if p == a.paths.Primary() {
+			a.paths.SetPrimary(q.ID)
+			a.sendInit(now)
+		}
+		return
+	}
+	a.fail(ErrPortUnreachable)
 }
 
 // quotesProbe says whether a quoted packet is the pending HEARTBEAT of p, which

@@ -182,6 +182,37 @@ func TestV6UnreachableIsVerified(t *testing.T) {
 	}
 }
 
+// RFC 6951 §5.5: of several addresses each gets its INIT at once when the one before
+// refuses it, and none of them twice.
+func TestRefusedINITGoesToTheNextAddress(t *testing.T) {
+	w, a, b := two(t, 8, nil)
+	second, third := netip.MustParseAddrPort("10.0.0.3:9899"), netip.MustParseAddrPort("10.0.0.4:9899")
+	w.net.SetFilter(nothing)
+	q := quotesOf(a)
+	as, err := core.Dial(w.now, &a.cfg, core.Endpoint{LocalPort: 5000, PeerPort: 5001, PeerAddrs: []netip.AddrPort{second, third, addrB}}, a.resp)
+	require.NoError(t, err)
+	a.assocs = append(a.assocs, as)
+	a.drain(as)
+	for i, at := range []netip.AddrPort{second, third} {
+		for range 3 {
+			a.icmp(as, core.ICMPPort, at, q.last(t, wire.TypeInit))
+		}
+		require.Len(t, q.sent, i+2)
+	}
+	w.net.SetFilter(nil)
+	a.icmp(as, core.ICMPUnreachable, addrB, q.last(t, wire.TypeInit))
+	w.until(5*time.Second, "established", func() bool { return as.State() == core.Established })
+	require.Len(t, b.assocs, 1)
+
+	as, err = core.Dial(w.now, &a.cfg, core.Endpoint{LocalPort: 5002, PeerPort: 5001, PeerAddrs: []netip.AddrPort{second, third}}, a.resp)
+	require.NoError(t, err)
+	a.drain(as)
+	a.icmp(as, core.ICMPPort, third, q.last(t, wire.TypeInit))
+	require.Equal(t, core.CookieWait, as.State())
+	a.icmp(as, core.ICMPPort, second, q.last(t, wire.TypeInit))
+	require.ErrorIs(t, as.Err(), core.ErrPortUnreachable)
+}
+
 // RFC 6951 §5.5, RFC 9260 §10 ICMP8, ICMP9: a message that quotes the probe itself
 // is believed: the path is inactive, and if it was the last the peer's port is
 // closed.

@@ -62,9 +62,10 @@ type Path struct {
 
 	RTO      RTO
 	CC       congestion.Controller
-	InFlight int // bytes of DATA chunks outstanding on this path
-	Errors   int // consecutive, RFC 9260 §8.2
-	Size     int // largest SCTP packet in bytes
+	InFlight int  // bytes of DATA chunks outstanding on this path
+	Errors   int  // consecutive, RFC 9260 §8.2
+	Refused  bool // a port unreachable answered the INIT
+	Size     int  // largest SCTP packet in bytes
 	Settings Settings
 
 	Discovery Discovery // of Size
