@@ -173,22 +173,38 @@ func (a *Association) tooBig(now time.Time, p *path.Path, mtu int) {
 	a.discovered(p, before)
 }
 
+// passed takes note of the largest packet that a SACK shows to have passed, of those
+// whose size is in doubt; flight was outstanding on the path before.
+func (a *Association) passed(p *path.Path, flight int) {
+	if n := wire.HeaderLen + flight; p.Alone && p.InFlight == 0 && p.Large(n) {
+		p.Largest = max(p.Largest, n)
+	}
+	if p.Largest > 0 {
+		p.Passed(p.Largest)
+	}
+}
+
 // suspectBlackHole looks, at an expiry of T3-rtx, whether large packets get lost
 // because they are large (RFC 8899 §4.3): the second time in a row that either a
-// large chunk was the oldest, with no other large one acknowledged in between, or
+// large chunk or packet was the oldest, with none as large acknowledged in between, or
 // nothing at all came through. It comes before the chunks are marked as lost.
 func (a *Association) suspectBlackHole(p *path.Path) {
 	if a.tx.out.Len() == 0 || p.InFlight == 0 {
 		return
 	}
-	if c := a.tx.out.At(p.Oldest); p.Large(wire.HeaderLen + tx.Size(int(c.Len))) {
-		p.LargeLost++
+	suspects := 0
+	n := wire.HeaderLen + tx.Size(int(a.tx.out.At(p.Oldest).Len))
+	if p.Alone { // after a timeout: all that is in flight was one packet
+		n = wire.HeaderLen + p.InFlight
+	}
+	if p.Large(n) {
+		suspects = p.Suspect(n)
 	}
 	silence := p.Errors > 0 && p.Large(min(wire.HeaderLen+p.InFlight, p.Size))
-	if p.LargeLost < 2 && !silence {
+	if suspects < 2 && !silence {
 		return
 	}
-	p.LargeLost = 0
+	p.Acquit()
 	before := p.Size
 	if p.BlackHole() {
 		a.stats.BlackHoles++

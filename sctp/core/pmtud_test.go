@@ -208,6 +208,25 @@ func TestDiscoveryUnderLoss(t *testing.T) {
 	require.GreaterOrEqual(t, full, 14)
 }
 
+// F2: a link that becomes so small that it carries only small packets, while only
+// middling ones are sent: smaller than the base size, which passed before. Small ones and
+// HEARTBEATs go on to be answered, so that the path never fails.
+func TestF2LinkBelowTheBase(t *testing.T) {
+	w, a, b := linked(t, 7, 1500, simnet.Link{Delay: 5 * time.Millisecond})
+	a.say(1000)
+	w.run(time.Second)
+	require.Equal(t, 1500, a.mtu())
+	w.net.SetDefaultLink(simnet.Link{Delay: 5 * time.Millisecond, MTU: 700})
+	for range 40 {
+		a.say(20)
+		a.say(850)
+		w.run(500 * time.Millisecond)
+	}
+	w.until(20*time.Second, "acknowledged", func() bool { return a.only().Buffered() == 0 })
+	require.Equal(t, uint64(1000+40*870), b.only().Stats().BytesIn)
+	require.Less(t, a.mtu(), 700)
+}
+
 // RFC 8899 §5.2, ERROR: packets that are too large even at the smallest size go in
 // fragments, and the search is tried again no more than each 600 s.
 func TestPathBelowTheMinimum(t *testing.T) {

@@ -48,7 +48,7 @@ func window(rwnd uint32) int { return int(min(rwnd, math.MaxInt32/2)) }
 func (a *Association) applySack(now time.Time, cum wire.TSN, gaps []wire.GapBlock, rwnd int) {
 	t := &a.tx
 	for _, p := range a.paths.All {
-		p.Acked, p.RTT, p.OldestAcked, p.Proven, p.LossSeen, p.LargeAcked = 0, 0, false, false, false, false
+		p.Acked, p.RTT, p.OldestAcked, p.Proven, p.LossSeen, p.Largest = 0, 0, false, false, false, 0
 	}
 	flight := a.flights()
 	var acked tx.Acked
@@ -113,10 +113,8 @@ func (a *Association) growWindow(now time.Time, p *path.Path, acked *tx.Acked, f
 		return
 	}
 	a.dataAcked(p)
+	a.passed(p, flight)
 	p.Alone = false
-	if p.LargeAcked {
-		p.LargeLost = 0
-	}
 	before := p.CC.Window()
 	p.CC.OnAck(congestion.AckEvent{
 		Now: now, Bytes: p.Acked, CumAdvanced: acked.CumAdvanced,

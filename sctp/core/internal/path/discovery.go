@@ -79,7 +79,6 @@ type Discovery struct {
 
 	on             bool
 	min, base, max int
-	sure           int // the size to fall back to from the present one
 	count          int // PROBE_COUNT
 	errors         int // the path's error counter when Fragment was set
 	failed         int // the smallest size that a probe failed with; 0: none
@@ -100,16 +99,11 @@ func (d *Discovery) init(remote netip.Addr, mtu, overhead int) int {
 	}
 	d.base = min(d.base, d.max)
 	d.min = min(d.min, d.base)
-	d.sure = d.min
 	return d.base
 }
 
 // resize sets the largest packet to send (PLPMTU).
 func (p *Path) resize(size int) {
-	d := &p.Discovery
-	if d.sure = d.min; size > d.base {
-		d.sure = d.base
-	}
 	if size != p.Size {
 		p.Size = size
 		p.CC.SetMTU(p.PMDCS())
@@ -395,6 +389,27 @@ func (p *Path) BlackHole() bool {
 	return true
 }
 
-// Large says whether a packet of this size may be lost because of it: it is larger
-// than the next size to fall back to, and not one that may be fragmented anyway.
-func (p *Path) Large(size int) bool { return size > p.Discovery.sure && size <= p.Size }
+// Large says whether a packet of this size may be lost because of it: not every path
+// carries it, and it is not one that may be fragmented anyway.
+func (p *Path) Large(size int) bool {
+	return p.Discovery.on && size > p.Discovery.min && size <= p.Size
+}
+
+// Suspect counts a packet of this size that was lost, maybe for its size, and returns
+// how many were in a row: an acknowledgement of one that is as large begins anew.
+func (p *Path) Suspect(size int) int {
+	if p.suspects++; p.suspects == 1 || size < p.suspect {
+		p.suspect = size
+	}
+	return p.suspects
+}
+
+// Passed is told of the largest packet that a SACK acknowledges.
+func (p *Path) Passed(size int) {
+	if size >= p.suspect {
+		p.Acquit()
+	}
+}
+
+// Acquit begins to count anew.
+func (p *Path) Acquit() { p.suspects, p.suspect = 0, 0 }

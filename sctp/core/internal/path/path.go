@@ -70,10 +70,8 @@ type Path struct {
 
 	Discovery Discovery // of Size
 	overhead  int       // bytes between the IP header and SCTP
-	// LargeLost counts the expiries of T3-rtx that the size of a packet may have
-	// caused; LargeAcked: the SACK being processed acknowledges such a packet.
-	LargeLost  int
-	LargeAcked bool
+	suspects  int       // packets in a row that were lost, maybe for their size,
+	suspect   int       // and the smallest such size
 
 	// Oldest is the lowest TSN outstanding here, while InFlight > 0. Its
 	// acknowledgement restarts T3-rtx (RFC 9260 §6.3.2 R3).
@@ -108,6 +106,7 @@ type Path struct {
 	OldestAcked bool          // Oldest was among them
 	Proven      bool          // something was acknowledged that went nowhere else
 	LossSeen    bool
+	Largest     int  // packet that was acknowledged, if its size was in doubt
 	Reduced     bool // the congestion window was reduced for the losses in question, see core's spurious.go
 
 	// Full: the window, not the user, held data back since the last SACK.

@@ -52,8 +52,8 @@ func (o *Outstanding) credit(t wire.TSN, c *Chunk, a *Acked) {
 	if t == p.Oldest {
 		p.OldestAcked = true
 	}
-	if p.Large(wire.HeaderLen + c.size()) {
-		p.LargeAcked = true
+	if n := wire.HeaderLen + c.size(); n > p.Largest && p.Large(n) {
+		p.Largest = n
 	}
 }
 
