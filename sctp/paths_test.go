@@ -304,6 +304,36 @@ func camp(w *world, victim netip.Addr) *int {
 	return probes
 }
 
+// An INIT from elsewhere that lists a verified address of an association belongs to that
+// association, which refuses the new address (RFC 9260 §5.1.2 D, §5.2.2).
+func TestInitThatListsAnAddressOfAnAssociation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, worldOption{clientConfig: &sctp.Config{LocalPort: 1}})
+		c, s := w.pair()
+		a := w.attacker()
+		i := a.init()
+		i.Addrs = []netip.Addr{attackerIP, clientIP}
+		a.send(0, i)
+		p, ok := a.next()
+		require.True(t, ok)
+		require.Equal(t, wire.TypeAbort, p.First().Type())
+		require.Equal(t, i.InitiateTag, p.VTag)
+		var abort wire.Abort
+		require.NoError(t, abort.Decode(p.First()))
+		for cause := range wire.Causes(abort.Causes) {
+			require.Equal(t, wire.CauseRestartNewAddrs, cause.Code)
+		}
+		// What it lists of nobody is its own business.
+		i.Addrs = []netip.Addr{attackerIP, netip.MustParseAddr("192.0.2.123")}
+		a.send(0, i)
+		p, ok = a.next()
+		require.True(t, ok)
+		require.Equal(t, wire.TypeInitAck, p.First().Type())
+		require.NoError(t, c.Send(t.Context(), text("unmoved")))
+		require.Equal(t, "unmoved", string(receive(t, s).Data))
+	})
+}
+
 // SCTP has no half-closed state, so nothing offers one (RFC 9260 §9).
 func TestNoHalfClose(t *testing.T) {
 	for _, v := range []any{(*sctp.Conn)(nil), (*sctp.Stream)(nil), (*sctp.Association)(nil)} {

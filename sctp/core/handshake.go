@@ -164,7 +164,7 @@ func (a *Association) handleInitAck(now time.Time, in Inbound, p *path.Path, pkt
 	if in.Local.IsValid() {
 		p.Local, p.HeardAt = in.Local, now
 	}
-	a.settleSources()
+	a.settleSources(p)
 	a.addPeerAddrs(peerAddrs(in.Remote, i.Addrs))
 	for _, u := range unrecognized(&i) {
 		a.report(wire.CauseUnrecognizedParams, u)

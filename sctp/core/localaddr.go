@@ -126,10 +126,14 @@ func (a *Association) addPeerAddrs(remotes []netip.AddrPort) {
 }
 
 // settleSources gives every path a source that the peer knows, now that the handshake
-// has shown by which addresses that is, and forgets paths that have none.
-func (a *Association) settleSources() {
+// has shown by which addresses that is, and forgets paths that have none. The one that
+// works has one, whatever it looks like.
+func (a *Association) settleSources(works *path.Path) {
 	l := &a.id.locals
 	a.paths.Retain(func(p *path.Path) bool {
+		if p == works {
+			return true
+		}
 		out, free := l.sources(p.Remote.Addr())
 		if !free && !slices.Contains(out, p.Local) {
 			p.Local = a.pick(p.Remote.Addr())

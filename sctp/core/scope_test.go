@@ -225,6 +225,19 @@ func TestPathsWithoutASourceAreForgotten(t *testing.T) {
 	w.transfer(time.Minute, newFlow(a, b, 1, 2, 20), newFlow(b, a, 2, 2, 20))
 }
 
+// A host may call one of its own addresses from loopback: an odd pair, but it works.
+func TestLoopbackCallsAnAddressOfItsHost(t *testing.T) {
+	w, a, b := two(t, 1, nil)
+	lo := mustAddr("127.0.0.1")
+	a.move(lo)
+	b.listen = &core.Listening{Config: &b.cfg}
+	a.addr = netip.AddrPortFrom(lo, 9899)
+	a.dialAll(addrB.Addr())
+	w.until(10*time.Second, "established", func() bool { return agree(a, b) })
+	require.Equal(t, lo, a.only().Paths()[0].Local)
+	w.transfer(time.Minute, newFlow(a, b, 1, 2, 20), newFlow(b, a, 2, 2, 20))
+}
+
 // The addresses of a listener may change between INIT ACK and COOKIE ECHO. The peer
 // then knows what the INIT ACK said, which nobody remembers.
 func TestAddressesChangeDuringTheHandshake(t *testing.T) {
