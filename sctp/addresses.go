@@ -267,7 +267,7 @@ func (s *Stack) dropAddr(ip netip.Addr, forGood bool) {
 	if d := w.doorOf(ip); d != nil && forGood && len(d.addrs) == 1 && len(w.doors) > 1 {
 		w.doors = slices.DeleteFunc(w.doors, func(o *door) bool { return o == d })
 		w.links = slices.DeleteFunc(w.links, func(l *link) bool { return l.door == d })
-		closing = d.links
+		closing = d.links()
 	} else if !forGood {
 		w.away = append(w.away, ip)
 	}

@@ -129,14 +129,14 @@ func TestRouteOverSeveralCarriers(t *testing.T) {
 		{netip.Addr{}, ip("2001:db8::2"), six},
 		{ip("10.0.0.1"), ip("2001:db8::2"), six},
 	} {
-		require.Same(t, c.want, s.route(c.from, netip.AddrPortFrom(c.to, 9899)).links[0].Carrier, "%v > %v", c.from, c.to)
+		require.Same(t, c.want, s.route(c.from, netip.AddrPortFrom(c.to, 9899)).links()[0].Carrier, "%v > %v", c.from, c.to)
 	}
 	require.Equal(t, 8, s.maxSegments(), "what all of them can")
 	require.Equal(t, 20, s.overhead())
 	require.Len(t, s.LocalAddrs(), 3)
 	require.Len(t, s.specificAddrs(), 3)
 	s6 := quiet(t, six, &pipeCarrier{})
-	require.Same(t, six, s6.route(netip.Addr{}, ap("192.0.2.9:9899")).links[0].Carrier, "there is no better one")
+	require.Same(t, six, s6.route(netip.Addr{}, ap("192.0.2.9:9899")).links()[0].Carrier, "there is no better one")
 }
 
 // RFC 6951 §5.4: what goes to a UDP port is encapsulated, everything else is not.
@@ -146,8 +146,8 @@ func TestRouteByEncapsulation(t *testing.T) {
 	s := quiet(t, udp, raw)
 	ours := netip.MustParseAddr("192.0.2.1")
 	for _, from := range []netip.Addr{ours, {}, netip.MustParseAddr("192.0.2.77")} {
-		require.Same(t, udp, s.route(from, ap("192.0.2.9:9899")).links[0].Carrier)
-		require.Same(t, raw, s.route(from, ap("192.0.2.9:0")).links[0].Carrier)
+		require.Same(t, udp, s.route(from, ap("192.0.2.9:9899")).links()[0].Carrier)
+		require.Same(t, raw, s.route(from, ap("192.0.2.9:0")).links()[0].Carrier)
 	}
 	require.Equal(t, []netip.Addr{ours}, s.specificAddrs(), "one address, both ways")
 	require.EqualValues(t, 9899, s.UDPPort())
@@ -163,22 +163,43 @@ func TestRouteByEncapsulation(t *testing.T) {
 	require.False(t, quiet(t, udp).direct())
 }
 
+// A UDP packet from port 0 cannot be answered, and without UDP there is no port.
+func TestPortsThatDoNotFitTheCarrierAreMalformed(t *testing.T) {
+	udp := &pipeCarrier{addrs: []netip.AddrPort{ap("192.0.2.1:9899")}, segments: 1}
+	raw := &pipeCarrier{addrs: []netip.AddrPort{ap("192.0.2.1:0")}, segments: 1}
+	s := quiet(t, udp, raw)
+	packet := (&wire.CookieAck{}).AppendTo(wire.Header{SrcPort: 1, DstPort: 2, VTag: 3}.AppendTo(nil))
+	wire.SetChecksum(packet)
+	for i, port := range []uint16{9899, 0} {
+		r := s.wires().links[i].reader
+		for _, from := range []uint16{0, 1, 9899} {
+			r.packets = r.packets[:0]
+			before := s.Stats().Malformed
+			r.accept(&carrier.Datagram{Remote: netip.AddrPortFrom(netip.MustParseAddr("192.0.2.9"), from)}, packet)
+			fits := (from == 0) == (port == 0)
+			require.Equal(t, fits, len(r.packets) == 1, "from %d by a carrier with port %d", from, port)
+			require.Equal(t, fits, s.Stats().Malformed == before)
+		}
+	}
+}
+
 // Carriers that are bound to the same address share the work: an association keeps to
 // the one by which its packets come, or to the one that its tag names.
 func TestDoorPicksTheLinkOfTheAssociation(t *testing.T) {
 	var cs []carrier.Carrier
-	for range 3 {
+	for range 2 {
 		cs = append(cs, &pipeCarrier{addrs: []netip.AddrPort{ap("192.0.2.1:9899")}, segments: 64})
 	}
 	elsewhere := &pipeCarrier{addrs: []netip.AddrPort{ap("198.51.100.1:9899")}}
-	s := quiet(t, append(cs, elsewhere)...)
+	s := quiet(t, append(cs[:2], elsewhere)...)
+	require.NoError(t, s.AddCarrier(&pipeCarrier{addrs: []netip.AddrPort{ap("192.0.2.1:9899")}, segments: 64}), "one more helper")
 	require.Len(t, s.wires().doors, 2)
 	require.Len(t, s.LocalAddrs(), 2)
 	d := s.wires().doors[0]
 	for tag, want := range map[wire.VTag]int{0: 0, 1: 1, 5: 2, 0xffffffff: 0} {
-		require.Same(t, d.links[want], d.pick(&Association{tag: tag}))
-		require.Same(t, d.links[1], d.pick(&Association{tag: tag, via: d.links[1]}))
-		require.Same(t, d.links[want], d.pick(&Association{tag: tag, via: s.wires().doors[1].links[0]}))
+		require.Same(t, d.links()[want], d.pick(&Association{tag: tag}))
+		require.Same(t, d.links()[1], d.pick(&Association{tag: tag, via: d.links()[1]}))
+		require.Same(t, d.links()[want], d.pick(&Association{tag: tag, via: s.wires().doors[1].links()[0]}))
 	}
 }
 

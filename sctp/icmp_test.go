@@ -67,28 +67,40 @@ func TestPeerProcessThatVanishedIsNoticed(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("no ICMP on this system")
 	}
-	sock, err := udpencap.Listen(netip.MustParseAddrPort("127.0.0.1:0"), nil)
-	require.NoError(t, err)
-	dying := &mortal{Carrier: sock}
-	server, err := sctp.NewStack(&sctp.StackConfig{Carriers: []carrier.Carrier{dying}})
-	require.NoError(t, err)
-	defer server.Close()
-	l, err := server.Listen(nil, &sctp.Config{Linger: -1})
-	require.NoError(t, err)
-	client, err := sctp.NewStack(&sctp.StackConfig{})
-	require.NoError(t, err)
-	defer client.Close()
-	a, err := client.Dial(t.Context(), l.Addr().(*sctp.Addr), nil)
-	require.NoError(t, err)
-	_, err = l.AcceptSCTP(t.Context())
-	require.NoError(t, err)
-	dying.kill()
-
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
-	require.NoError(t, a.Send(ctx, text("anybody there?")))
-	_, err = a.ReceiveMessage(ctx, nil, 100)
-	require.ErrorIs(t, err, sctp.ErrRefused)
+	for name, dial := range map[string]func(ctx context.Context, at *sctp.Addr) (*sctp.Association, error){
+		"stack": func(ctx context.Context, at *sctp.Addr) (*sctp.Association, error) {
+			s, err := sctp.NewStack(&sctp.StackConfig{})
+			require.NoError(t, err)
+			t.Cleanup(func() { require.NoError(t, s.Close()) })
+			return s.Dial(ctx, at, nil)
+		},
+		// A stack that ends with its association does so while it reads the message.
+		"stack of its own": func(ctx context.Context, at *sctp.Addr) (*sctp.Association, error) {
+			return sctp.Dial(ctx, at.String(), nil)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			sock, err := udpencap.Listen(netip.MustParseAddrPort("127.0.0.1:0"), nil)
+			require.NoError(t, err)
+			dying := &mortal{Carrier: sock}
+			server, err := sctp.NewStack(&sctp.StackConfig{Carriers: []carrier.Carrier{dying}})
+			require.NoError(t, err)
+			defer server.Close()
+			l, err := server.Listen(nil, &sctp.Config{Linger: -1})
+			require.NoError(t, err)
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			defer cancel()
+			a, err := dial(ctx, l.Addr().(*sctp.Addr))
+			require.NoError(t, err)
+			_, err = l.AcceptSCTP(ctx)
+			require.NoError(t, err)
+			dying.kill()
+			require.NoError(t, a.Send(ctx, text("anybody there?")))
+			_, err = a.ReceiveMessage(ctx, nil, 100)
+			require.ErrorIs(t, err, sctp.ErrRefused)
+			require.NoError(t, a.Close())
+		})
+	}
 }
 
 // mortal is a carrier that can be lost without a word.

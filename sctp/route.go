@@ -4,6 +4,7 @@ import (
 	"math/bits"
 	"net/netip"
 	"slices"
+	"sync/atomic"
 
 	"github.com/rserpool/rserpool/sctp/carrier"
 )
@@ -29,20 +30,34 @@ func newLink(s *Stack, c carrier.Carrier) *link {
 // which of them a packet comes in or leaves makes no difference to the peer.
 type door struct {
 	addrs []netip.AddrPort
-	udp   bool // packets are encapsulated (RFC 6951); else they are directly in IP
-	links []*link
+	udp   bool                    // packets are encapsulated (RFC 6951); else they are directly in IP
+	list  atomic.Pointer[[]*link] // replaced when a carrier is added
+}
+
+func (d *door) links() []*link { return *d.list.Load() }
+
+// add lets a carrier share the door. Only one change of a stack is made at a time.
+func (d *door) add(l *link) {
+	var links []*link
+	if old := d.list.Load(); old != nil {
+		links = slices.Clone(*old)
+	}
+	links = append(links, l)
+	d.list.Store(&links)
+	l.door = d
 }
 
 // pick is the link that an association sends through: the one that its packets come
 // in by, or, before any came, one that its tag decides about.
 func (d *door) pick(a *Association) *link {
+	links := d.links()
 	switch {
-	case len(d.links) == 1:
-		return d.links[0]
+	case len(links) == 1:
+		return links[0]
 	case a.via != nil && a.via.door == d:
 		return a.via
 	}
-	return d.links[uint32(a.tag)%uint32(len(d.links))]
+	return links[uint32(a.tag)%uint32(len(links))]
 }
 
 // bound names a door by one of its addresses.
@@ -71,13 +86,14 @@ func (w *wiring) attach(s *Stack, c carrier.Carrier) *link {
 	w.links = append(w.links, l)
 	for _, d := range w.doors {
 		if slices.Equal(d.addrs, l.addrs) {
-			l.door, d.links = d, append(d.links, l)
+			d.add(l)
 			return l
 		}
 	}
-	d := &door{addrs: l.addrs, links: []*link{l}}
+	d := &door{addrs: l.addrs}
 	d.udp = slices.ContainsFunc(l.addrs, func(a netip.AddrPort) bool { return a.Port() != 0 })
-	l.door, w.doors = d, append(w.doors, d)
+	d.add(l)
+	w.doors = append(w.doors, d)
 	for _, a := range d.addrs {
 		ip := a.Addr()
 		if ip.IsUnspecified() {

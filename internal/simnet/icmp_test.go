@@ -38,11 +38,13 @@ func TestICMPTellsTheSenderWhatHappened(t *testing.T) {
 		large := bytes.Repeat([]byte("x"), 600)
 		write(t, a, carrier.Datagram{Remote: portB, Data: large})
 		time.Sleep(time.Second)
+		synctest.Wait()
 		require.Empty(t, *got, "off by default")
 
 		n.SetICMP(true)
 		write(t, a, carrier.Datagram{Remote: portB, Data: large}, carrier.Datagram{Remote: portB, Data: []byte("nobody")})
 		time.Sleep(time.Second)
+		synctest.Wait()
 		require.Equal(t, []carrier.Notice{
 			{Kind: carrier.NoticeTooBig, Local: addrA, Remote: portB, MTU: 600, Quoted: large[:128]},
 			{Kind: carrier.NoticePort, Local: addrA, Remote: portB, Quoted: []byte("nobody")},
@@ -83,6 +85,7 @@ func TestICMPThroughANAT(t *testing.T) {
 		write(t, a, slices.Repeat([]carrier.Datagram{{Remote: portB, Data: []byte("nobody")}}, 3)...)
 		require.NoError(t, a.Close())
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		require.Len(t, *got, 1)
 	})
 }

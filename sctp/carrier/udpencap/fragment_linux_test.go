@@ -67,29 +67,29 @@ func TestDontFragmentOnARoutedPath(t *testing.T) {
 			a, b := listenOn(t, near, tc.bind, nil), listenOn(t, far, "[::]:0", nil)
 			require.True(t, a.DontFragment())
 			peer := to(tc.far, b)
-			var mu sync.Mutex
-			var notices []carrier.Notice
+			notices := make(chan carrier.Notice, 10)
 			a.SetNotify(func(n carrier.Notice) {
-				mu.Lock()
-				defer mu.Unlock()
 				n.Quoted = slices.Clone(n.Quoted)
-				notices = append(notices, n)
+				notices <- n
 			})
 			go func() { _, _ = a.ReadBatch(make([]carrier.Datagram, 1)) }()
+			tooBig := func(data []byte) {
+				select {
+				case n := <-notices:
+					require.Equal(t, carrier.NoticeTooBig, n.Kind)
+					require.Equal(t, peer, n.Remote)
+					require.Equal(t, narrow, n.MTU)
+					require.Equal(t, data[:len(n.Quoted)], n.Quoted)
+					require.GreaterOrEqual(t, len(n.Quoted), 12+8, "up to an Initiate Tag")
+				case <-time.After(patience):
+					require.Fail(t, "no notice")
+				}
+			}
 
 			fits, large := pattern(1, narrow-tc.head), pattern(2, narrow-tc.head+1)
-			for round := 1; round <= 2; round++ { // the second one, too, leaves and comes back
+			for range 2 { // the second one, too, leaves and comes back
 				send(t, a, carrier.Datagram{Remote: peer, Data: large})
-				require.Eventually(t, func() bool {
-					mu.Lock()
-					defer mu.Unlock()
-					return len(notices) == round
-				}, patience, time.Millisecond)
-				require.Equal(t, carrier.NoticeTooBig, notices[0].Kind)
-				require.Equal(t, peer, notices[0].Remote)
-				require.Equal(t, narrow, notices[0].MTU)
-				require.Equal(t, large[:len(notices[0].Quoted)], notices[0].Quoted)
-				require.GreaterOrEqual(t, len(notices[0].Quoted), 12+8, "up to an Initiate Tag")
+				tooBig(large)
 			}
 			send(t, a, carrier.Datagram{Remote: peer, Data: fits})
 			requireSame(t, fits, receive(t, b, 1)[0].Data)
@@ -103,12 +103,9 @@ func TestDontFragmentOnARoutedPath(t *testing.T) {
 			require.Len(t, got[3].Data, 200)
 			requireSame(t, fits, got[4].Data)
 
+			require.Empty(t, notices)
 			send(t, a, carrier.Datagram{Remote: peer, Data: large}) // whole again
-			require.Eventually(t, func() bool {
-				mu.Lock()
-				defer mu.Unlock()
-				return len(notices) == 3
-			}, patience, time.Millisecond)
+			tooBig(large)
 			require.Zero(t, a.Stats().Dropped)
 		})
 	}
