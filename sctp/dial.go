@@ -128,13 +128,11 @@ func (a *Association) launch(addr *Addr, machine *core.Config) error {
 			LocalAddrs: s.specificAddrs(), PeerAddrs: peers, NoIPv4: no4, NoIPv6: no6,
 		}, s.keeper.responder)
 		if err != nil {
-			s.demux.remove(a)
-			return err
+			return a.unlaunch(err)
 		}
 		ok, err := s.demux.activate(a, c.LocalTag())
 		if err != nil {
-			s.demux.remove(a)
-			return err
+			return a.unlaunch(err)
 		}
 		if ok {
 			a.core = c
@@ -146,6 +144,15 @@ func (a *Association) launch(addr *Addr, machine *core.Config) error {
 	s.ledger.enter(a)
 	a.turn(now)
 	return nil
+}
+
+// unlaunch takes an association out of the tables that never began.
+func (a *Association) unlaunch(err error) error {
+	a.stack.demux.remove(a)
+	if a.tracer != nil {
+		a.tracer.end(err, &Stats{})
+	}
+	return err
 }
 
 // await waits for the end of the handshake. If ctx ends first, the association is
