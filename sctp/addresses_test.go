@@ -56,6 +56,7 @@ func TestRemoveLocalAddr(t *testing.T) { // RFC 9260 §6.4.1
 		require.Less(t, time.Since(start), time.Second)
 		require.ErrorIs(t, one.RemoveLocalAddr(left[0]), sctp.ErrNotLocal)
 		require.Len(t, one.LocalAddrs(), 2)
+		require.Equal(t, left[1:], c.LocalAddr().(*sctp.Addr).IPs)
 		require.NoError(t, one.RemoveLocalAddr(left[2]))
 		require.Equal(t, 2, activePaths(c), "no IPv6 address is left")
 		require.ErrorIs(t, one.RemoveLocalAddr(left[1]), sctp.ErrLastAddr)

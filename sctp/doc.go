@@ -54,6 +54,17 @@
 // The text form of an endpoint is IP[/IP…]:PORT[@UDPPORT], see [Addr]. Processes on
 // one host may use the same SCTP port if their stacks have different UDP ports.
 //
+// # Several addresses
+//
+// A stack with several addresses (StackConfig.ListenAddrs or AllAddrs) tells its peers
+// those that they may be able to reach. Each address of a peer is a path with heartbeats,
+// a congestion window and a source address of its own; data takes the primary path, and
+// another one while that does not work. [Association.Paths] shows them, a [PathChange]
+// tells what happens to them, [Association.SetPrimary], [Association.SetPathSettings]
+// and [Association.SetParameters] change what matters, and Config.QuickFailover leaves a
+// path after one timeout (RFC 7829). [Stack.AddLocalAddr] and [Stack.RemoveLocalAddr] are
+// for addresses that come and go.
+//
 // # Resources
 //
 // A stack runs one goroutine per UDP socket. An association has one timer, no

@@ -1,11 +1,9 @@
 package sctp
 
-import (
-	"net"
-	"slices"
-)
+import "net"
 
-// LocalAddr returns the *Addr of this end.
+// LocalAddr returns the *Addr of this end: the addresses by which the peer knows it, or,
+// as long as that is not settled, those of the stack.
 func (a *Association) LocalAddr() net.Addr {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -14,13 +12,12 @@ func (a *Association) LocalAddr() net.Addr {
 
 // local is LocalAddr. The caller holds a.mu.
 func (a *Association) local() *Addr {
-	ad := &Addr{IPs: a.stack.specificAddrs(), Port: a.ourPort, UDPPort: a.stack.UDPPort()}
-	if len(ad.IPs) == 0 && a.core != nil {
-		for _, p := range a.core.Paths() {
-			if p.Local.IsValid() && !slices.Contains(ad.IPs, p.Local) {
-				ad.IPs = append(ad.IPs, p.Local)
-			}
-		}
+	ad := &Addr{Port: a.ourPort, UDPPort: a.stack.UDPPort()}
+	if a.core != nil {
+		ad.IPs = a.core.LocalAddrs()
+	}
+	if len(ad.IPs) == 0 {
+		ad.IPs = a.stack.specificAddrs()
 	}
 	return ad
 }

@@ -190,6 +190,13 @@ func (a *Association) ConfirmedAddrs() []netip.AddrPort {
 	})
 }
 
+// LocalAddrs is the addresses by which the peer knows this end and that exist, none if
+// the lower layer does not tell.
+func (a *Association) LocalAddrs() []netip.Addr {
+	l := &a.id.locals
+	return slices.DeleteFunc(slices.Clone(l.known), func(x netip.Addr) bool { return slices.Contains(l.gone, x) })
+}
+
 // LocalAddr is the source address last used towards the primary path, zero if the
 // lower layer does not tell.
 func (a *Association) LocalAddr() netip.Addr {
