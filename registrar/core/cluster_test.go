@@ -138,7 +138,7 @@ func mishap(w *world, rs, es []*host) {
 // TestSimCluster lets seeded mishaps happen to clusters of two and three
 // registrars.
 func TestSimCluster(t *testing.T) {
-	from, to := seeds(t, 200)
+	from, to := seeds(t, 80)
 	for _, n := range []int{2, 3} {
 		t.Run(fmt.Sprintf("%d registrars", n), func(t *testing.T) {
 			for seed := from; seed < to; seed++ {
@@ -160,7 +160,7 @@ func TestSimCluster(t *testing.T) {
 // order that one hits before the last is dealt with, programs that are stopped
 // for a while included.
 func TestSimStorm(t *testing.T) {
-	from, to := seeds(t, 100)
+	from, to := seeds(t, 50)
 	for seed := from; seed < to; seed++ {
 		w := newWorld(t, seed)
 		w.deadAfter = time.Duration(200+w.rnd.IntN(2000)) * time.Millisecond
@@ -187,7 +187,7 @@ func TestSimStorm(t *testing.T) {
 // network that works: each is taken over by exactly one of the others, whatever
 // the order in which they notice (RFC 5353 §3.5.1).
 func TestSimTakeoverHasOneWinner(t *testing.T) {
-	from, to := seeds(t, 60)
+	from, to := seeds(t, 40)
 	total := 0
 	for seed := from; seed < to; seed++ {
 		w := newWorld(t, seed)

@@ -87,13 +87,13 @@ func disaster(w *world, rs, es []*host) {
 // that was acknowledged and lives is known everywhere, all handlespaces agree, and no
 // element that is gone ever comes back.
 func TestSimScope(t *testing.T) {
-	from, to := seeds(t, 4)
+	from, to := seeds(t, 3)
 	to = min(to, from+60) // each takes a second
 	for seed := from; seed < to; seed++ {
 		w := newWorld(t, seed)
 		w.skewed, w.checks, w.step = true, 500, 20*time.Millisecond
 		w.watch(100 * time.Millisecond)
-		rs, es := cluster(w, 3+int(seed%3), 150+w.rnd.IntN(200))
+		rs, es := cluster(w, 3+int(seed%3), 100+w.rnd.IntN(250))
 		w.loss = 0.02
 		for range 3 {
 			for range 2 + w.rnd.IntN(5) {

@@ -123,7 +123,7 @@ func TestSuggestionIsStoodBy(t *testing.T) {
 // In a cluster that suggests, the elements settle evenly, also after one of the
 // registrars was away; nothing is lost on the way.
 func TestSimSuggestionsSpreadTheElements(t *testing.T) {
-	from, to := seeds(t, 10)
+	from, to := seeds(t, 4)
 	for seed := from; seed < to; seed++ {
 		w := newWorld(t, seed)
 		rs, _ := clusterOf(w, core.Config{Profile: core.ProfileFast, SuggestTakeovers: true}, 3, 30)
