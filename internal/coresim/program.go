@@ -237,6 +237,7 @@ func (p *player) advance(limit time.Time) bool {
 func (p *player) wind() {
 	p.a.Skew, p.b.Skew = 0, 0
 	limit := p.w.Now.Add(30 * time.Minute)
+	ended := false
 	for rounds := 0; ; rounds++ {
 		for len(p.flying) > 0 {
 			p.deliver(0)
@@ -246,7 +247,8 @@ func (p *player) wind() {
 		if len(p.flying) > 0 {
 			continue
 		}
-		if rounds == 50 {
+		if rounds >= 50 && !ended {
+			ended = true
 			for _, h := range []*Host{p.a, p.b} {
 				for _, e := range h.Ends {
 					_ = e.Shutdown(h.now())
