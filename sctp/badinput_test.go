@@ -335,7 +335,7 @@ func TestBadInputToFunctions(t *testing.T) {
 	cancel()
 	for name, c := range map[string]sctp.StackConfig{
 		"UDPRecvBuffer": {UDPRecvBuffer: -1}, "UDPSendBuffer": {UDPSendBuffer: -1}, "MaxAssociations": {MaxAssociations: -1},
-		"MaxInitRate": {MaxInitRate: -1}, "Carriers[0]": {Carriers: []carrier.Carrier{nil}},
+		"Carriers[0]": {Carriers: []carrier.Carrier{nil}},
 	} {
 		_, err := sctp.NewStack(&c)
 		require.ErrorIs(t, matched{err}, parameter(name))

@@ -54,7 +54,7 @@ func (c *StackConfig) check() error {
 		value int
 	}{
 		{"UDPRecvBuffer", c.UDPRecvBuffer}, {"UDPSendBuffer", c.UDPSendBuffer},
-		{"MaxAssociations", c.MaxAssociations}, {"MaxInitRate", c.MaxInitRate},
+		{"MaxAssociations", c.MaxAssociations},
 	} {
 		if n.value < 0 || n.value > math.MaxInt32 {
 			return &ParameterError{Name: n.name, Value: n.value, Min: 0, Max: math.MaxInt32}

@@ -289,7 +289,8 @@ type StackConfig struct {
 	// Out of Resource. Zero: 65,536.
 	MaxAssociations int
 	// MaxInitRate bounds the answers to INIT chunks per second, over all
-	// listeners. Zero: no limit. Answering costs no memory (RFC 9260 §5.1.3).
+	// listeners. Answering costs no memory (RFC 9260 §5.1.3), but time that a flood
+	// takes from the associations there are. Zero: 10,000. Negative: no limit.
 	MaxInitRate int
 	// MaxReplyRate bounds the answers to packets without an association other than
 	// handshakes, which are ABORT and SHUTDOWN COMPLETE (RFC 9260 §8.4), per
@@ -315,12 +316,16 @@ type StackConfig struct {
 const (
 	defaultMaxAssociations = 65536
 	defaultReplyRate       = 1000
+	defaultInitRate        = 10_000
 )
 
 func (c *StackConfig) withDefaults() StackConfig {
 	n := *c
 	if n.MaxAssociations <= 0 {
 		n.MaxAssociations = defaultMaxAssociations
+	}
+	if n.MaxInitRate == 0 {
+		n.MaxInitRate = defaultInitRate
 	}
 	setIf(&n.MaxReplyRate, c.MaxReplyRate)
 	if n.MaxReplyRate == 0 {

@@ -70,7 +70,7 @@ func TestConfigDefaults(t *testing.T) {
 	}
 	require.Equal(t, 65536, s.demux.max)
 	require.EqualValues(t, 1000, s.keeper.replies.rate)
-	require.Zero(t, s.keeper.inits.rate)
+	require.EqualValues(t, 10_000, s.keeper.inits.rate)
 	require.EqualValues(t, 9899, s.UDPPort())
 	require.Empty(t, s.specificAddrs())
 }

@@ -24,7 +24,7 @@ type gatekeeper struct {
 
 func (k *gatekeeper) init(r *core.Responder, cfg *StackConfig) {
 	k.responder = r
-	k.inits.rate = float64(max(cfg.MaxInitRate, 0))
+	k.inits.rate = float64(max(cfg.MaxInitRate, 0)) // 0: no limit
 	k.replies.rate = float64(cfg.MaxReplyRate)
 }
 
@@ -36,8 +36,8 @@ type bucket struct {
 	last   time.Time
 }
 
-// take takes a token if there is one.
-func (b *bucket) take(now time.Time) bool {
+// has says whether there is a token.
+func (b *bucket) has(now time.Time) bool {
 	switch {
 	case b.rate == 0:
 		return true
@@ -49,7 +49,12 @@ func (b *bucket) take(now time.Time) bool {
 		b.tokens = min(b.rate, b.tokens+b.rate*max(now.Sub(b.last), 0).Seconds())
 	}
 	b.last = now
-	if b.tokens < 1 {
+	return b.tokens >= 1
+}
+
+// take takes a token if there is one.
+func (b *bucket) take(now time.Time) bool {
+	if !b.has(now) {
 		return false
 	}
 	b.tokens--
@@ -124,17 +129,19 @@ func (r *reader) answer(now time.Time, p *inPacket, l *Listener, limit *bucket) 
 	s.stray(p, l)
 	k := &s.keeper
 	k.mu.Lock()
-	t, _ := k.responder.HandlePacket(now, p.in, p.pkt, l.listening(), r.reply[:0])
-	pass := t.Data == nil || limit.take(now)
-	k.mu.Unlock()
-	if t.Data == nil {
-		return
-	}
-	if !pass {
+	if !limit.has(now) { // before the work: in a flood it is all that a packet costs
+		k.mu.Unlock()
 		s.count.limited.Add(1)
 		return
 	}
-	r.send(&t)
+	t, _ := k.responder.HandlePacket(now, p.in, p.pkt, l.listening(), r.reply[:0])
+	if t.Data != nil {
+		limit.take(now)
+	}
+	k.mu.Unlock()
+	if t.Data != nil {
+		r.send(&t)
+	}
 }
 
 // cookie lets an association in whose COOKIE ECHO is valid, if there is room for it.

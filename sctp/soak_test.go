@@ -40,7 +40,7 @@ type realPair struct {
 
 func newRealPair(t *testing.T, cfg *sctp.Config) *realPair {
 	open := func() *sctp.Stack {
-		s, err := sctp.NewStack(&sctp.StackConfig{ListenAddrs: []netip.Addr{netip.MustParseAddr("127.0.0.1")}, MaxAssociations: 100_000, MaxInitRate: 1 << 20})
+		s, err := sctp.NewStack(&sctp.StackConfig{ListenAddrs: []netip.Addr{netip.MustParseAddr("127.0.0.1")}, MaxAssociations: 100_000, MaxInitRate: -1})
 		require.NoError(t, err)
 		t.Cleanup(func() { _ = s.Close() })
 		return s
