@@ -100,30 +100,30 @@ func TestLinkPulledAndPutBack(t *testing.T) {
 	for _, c := range []struct {
 		role    string
 		timers  profile
-		atPeer  bool // whose cable
-		seconds int  // of transfer
-		outage  time.Duration
+		atPeer  bool          // whose cable
+		seconds int           // of transfer
+		outage  time.Duration // not how long it should be, but how long it may be on a busy machine
 		family  string
 		below   layer
 	}{
 		// The longest first, and this file before others, so that the run does not wait
 		// for them at its end.
-		{client, rfcTimers, true, 150, 40 * time.Second, "IPv4", udp},
-		{server, rfcTimers, false, 150, 40 * time.Second, "IPv4", udp},
-		{client, fastTimers, true, 12, 2 * time.Second, "IPv4", udp},
-		{server, fastTimers, true, 12, 2 * time.Second, "IPv4", udp},
-		{client, fastTimers, false, 12, 2 * time.Second, "IPv4", udp},
-		{server, fastTimers, false, 12, 2 * time.Second, "IPv4", udp},
-		{client, fastTimers, true, 12, 2 * time.Second, "IPv6", udp},
-		{server, fastTimers, false, 12, 2 * time.Second, "IPv6", udp},
-		{client, fastTimers, false, 12, 2 * time.Second, "IPv4 on a, IPv6 on b", udp},
-		{server, fastTimers, true, 12, 2 * time.Second, "IPv4 on a, IPv6 on b", udp},
-		{client, fastTimers, true, 12, 2 * time.Second, "IPv4", rawIP},
-		{server, fastTimers, false, 12, 2 * time.Second, "IPv6", rawIP},
-		{client, fastFailover, true, 12, 2 * time.Second, "IPv4", udp},
-		{server, fastFailover, false, 12, 2 * time.Second, "IPv4", udp},
-		{client, quickFailover, true, 30, 3 * time.Second, "IPv4", udp},
-		{server, quickFailover, false, 30, 3 * time.Second, "IPv4", udp},
+		{client, rfcTimers, true, 150, 80 * time.Second, "IPv4", udp},
+		{server, rfcTimers, false, 150, 80 * time.Second, "IPv4", udp},
+		{client, fastTimers, true, 12, 8 * time.Second, "IPv4", udp},
+		{server, fastTimers, true, 12, 8 * time.Second, "IPv4", udp},
+		{client, fastTimers, false, 12, 8 * time.Second, "IPv4", udp},
+		{server, fastTimers, false, 12, 8 * time.Second, "IPv4", udp},
+		{client, fastTimers, true, 12, 8 * time.Second, "IPv6", udp},
+		{server, fastTimers, false, 12, 8 * time.Second, "IPv6", udp},
+		{client, fastTimers, false, 12, 8 * time.Second, "IPv4 on a, IPv6 on b", udp},
+		{server, fastTimers, true, 12, 8 * time.Second, "IPv4 on a, IPv6 on b", udp},
+		{client, fastTimers, true, 12, 8 * time.Second, "IPv4", rawIP},
+		{server, fastTimers, false, 12, 8 * time.Second, "IPv6", rawIP},
+		{client, fastFailover, true, 12, 8 * time.Second, "IPv4", udp},
+		{server, fastFailover, false, 12, 8 * time.Second, "IPv4", udp},
+		{client, quickFailover, true, 30, 8 * time.Second, "IPv4", udp},
+		{server, quickFailover, false, 30, 8 * time.Second, "IPv4", udp},
 	} {
 		where := map[bool]string{true: "at the peer", false: "at our end"}[c.atPeer]
 		t.Run(c.family+" "+string(c.below)+", "+c.timers.name+", we are the "+c.role+", link pulled "+where, func(t *testing.T) {

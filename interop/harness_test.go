@@ -98,7 +98,16 @@ var kernels = func() chan machine {
 func newKernel(t testing.TB) machine {
 	t.Helper()
 	m := <-kernels
-	t.Cleanup(func() { kernels <- m })
+	t.Cleanup(func() {
+		defer func() { kernels <- m }()
+		if !t.Failed() {
+			return
+		}
+		if _, err := m.run(10*time.Second, "true"); err != nil {
+			t.Logf("%s does not answer, and is booted again: %v", m.name, err)
+			m.reboot(t)
+		}
+	})
 	return m
 }
 
