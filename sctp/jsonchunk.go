@@ -53,7 +53,7 @@ func (l jsonLine) chunk(c wire.RawChunk) jsonLine {
 	case wire.TypeInit, wire.TypeInitAck:
 		var i wire.Init
 		if i.Decode(c) == nil {
-			l = l.number("rwnd", int(i.ARwnd)).number("os", int(i.OutStreams)).number("mis", int(i.InStreams)).
+			l = l.count("rwnd", uint64(i.ARwnd)).number("os", int(i.OutStreams)).number("mis", int(i.InStreams)).
 				count("tsn", uint64(i.InitialTSN)).number("addrs", len(i.Addrs))
 		}
 	case wire.TypeShutdown:

@@ -90,7 +90,7 @@ func TestS2CommandLogsHoldNoSecrets(t *testing.T) {
 	for _, pkt := range capturedPackets(t, pcap) {
 		if pkt.VTag != 0 {
 			add("tag", binary.BigEndian.AppendUint32(nil, uint32(pkt.VTag)))
-			secrets[strconv.Itoa(int(pkt.VTag))] = "tag"
+			secrets[strconv.FormatUint(uint64(pkt.VTag), 10)] = "tag"
 		}
 		for c := range pkt.Chunks() {
 			var d wire.Data
