@@ -64,8 +64,9 @@ type Association struct {
 	writers gate // all that send
 	pieces  gate // of these, the ones in the middle of a message, see Message.Partial
 
-	assembling bool // ReceiveMessage is in the middle of a message
-	rest       gate // and waits for the rest
+	assembling bool                  // ReceiveMessage is in the middle of a message
+	rest       gate                  // and waits for the rest
+	skipped    map[StreamID]struct{} // streams in the middle of a message that was too long
 
 	streams *streams    // nil until used
 	events  *eventQueue // nil until used

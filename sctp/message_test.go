@@ -430,3 +430,76 @@ func TestPathOfAMessage(t *testing.T) { // RFC 9260 §11.1.5, §6.4
 		require.Equal(t, clientIP, pe.Path)
 	})
 }
+
+// A peer that sends a message without end to who wants short ones: the reader hears of
+// it as soon as there is too much, and can go on with other messages or end the
+// association. What comes of it is dropped as it comes.
+func TestMessageWithoutEnd(t *testing.T) { // M6
+	synctest.Test(t, func(t *testing.T) {
+		cfg := &sctp.Config{RecvBuffer: 32 << 10, SendBuffer: 32 << 10}
+		w := newWorld(t, worldOption{clientConfig: cfg, serverConfig: cfg, link: simnet.Link{Delay: time.Millisecond}})
+		c, s := w.pair()
+		ctx, cancel := context.WithCancel(t.Context())
+		sent := 0
+		flood := result(func() error {
+			for {
+				if err := c.Send(ctx, &sctp.Message{Stream: 1, Partial: true, Data: make([]byte, 10_000)}); err != nil {
+					return err
+				}
+				sent += 10_000
+			}
+		})
+		_, err := s.ReceiveMessage(t.Context(), nil, 20_000)
+		var size *sctp.MessageSizeError
+		require.ErrorAs(t, err, &size)
+		require.Equal(t, 20_000, size.Max)
+		require.Greater(t, size.Size, 20_000)
+		require.Less(t, size.Size, 80_000)
+
+		// Whoever waits for the next message drops the rest of this one meanwhile.
+		next := result(func() string {
+			m, err := s.ReceiveMessage(context.Background(), nil, 20_000)
+			if err != nil {
+				return err.Error()
+			}
+			return string(m.Data)
+		})
+		time.Sleep(time.Second)
+		cancel()
+		require.ErrorIs(t, <-flood, context.Canceled)
+		require.Greater(t, sent, 1<<20)
+		require.NoError(t, c.Send(t.Context(), &sctp.Message{Stream: 1}))
+		require.NoError(t, c.Send(t.Context(), &sctp.Message{Stream: 1, Data: []byte("the next")}))
+		require.Equal(t, "the next", <-next)
+
+		// The same for readers of the stream.
+		require.NoError(t, c.Send(t.Context(), &sctp.Message{Stream: 1, Partial: true, Data: make([]byte, 25_000)}))
+		_, err = s.ReceiveMessage(t.Context(), nil, 1000)
+		require.ErrorIs(t, err, sctp.ErrMessageTooLarge)
+		st, err := s.Stream(1)
+		require.NoError(t, err)
+		read := result(func() string {
+			m, err := st.ReadMessage(context.Background(), make([]byte, 100))
+			if err != nil {
+				return err.Error()
+			}
+			return string(m.Data)
+		})
+		require.NoError(t, c.Send(t.Context(), &sctp.Message{Stream: 1, Data: make([]byte, 25_000)}))
+		require.NoError(t, c.Send(t.Context(), &sctp.Message{Stream: 1, Data: []byte("again")}))
+		require.Equal(t, "again", <-read)
+		require.Equal(t, "sctp: message of 10 bytes, the limit is 9", func() string {
+			require.NoError(t, c.Send(t.Context(), text("0123456789")))
+			_, err := s.ReceiveMessage(t.Context(), nil, 9)
+			return err.Error()
+		}())
+		_, err = s.ReceiveMessage(withTimeout(t, time.Second), nil, -1)
+		require.ErrorIs(t, err, context.DeadlineExceeded, "it was dropped")
+	})
+}
+
+func withTimeout(t *testing.T, d time.Duration) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	t.Cleanup(cancel)
+	return ctx
+}

@@ -40,10 +40,15 @@ func (a *Association) awaitMessage(ctx context.Context) error {
 			return net.ErrClosed
 		}
 		if !a.assembling {
-			if a.core != nil {
-				if _, _, ok := a.core.NextMessage(); ok {
+			for a.core != nil {
+				in, _, ok := a.core.NextMessage()
+				if ok && a.unwanted(in.Stream) {
+					continue
+				}
+				if ok {
 					return nil
 				}
+				break
 			}
 			if err := a.drained(a.core != nil && a.core.Torn()); err != nil {
 				a.readers.wakeOne() // the next in line shall see it too
@@ -100,7 +105,8 @@ func (a *Association) tornStream(id StreamID) bool { return a.core != nil && a.c
 
 // ReceiveMessage waits for the next message of any stream and returns it whole. It
 // is stored in buf, or, if it does not fit, in a bigger slice of at most limit
-// bytes. A message longer than limit is dropped: *MessageSizeError. The other
+// bytes. The error is a *MessageSizeError as soon as there is more of a message than
+// limit; the message is dropped, also what is still to come of it. The other
 // errors are those of Receive. With an error in the middle of a message, what was
 // read of it is returned, too; Receive reads on.
 func (a *Association) ReceiveMessage(ctx context.Context, buf []byte, limit int) (Message, error) {
@@ -109,59 +115,95 @@ func (a *Association) ReceiveMessage(ctx context.Context, buf []byte, limit int)
 	if err := a.awaitMessage(ctx); err != nil {
 		return Message{}, err
 	}
-	buf = buf[:cap(buf)]
-	if _, size, _ := a.core.NextMessage(); size > len(buf) {
-		buf = make([]byte, min(size, max(limit, 1)))
+	in, size, _ := a.core.NextMessage()
+	if size > limit {
+		return Message{}, a.tooLong(in.Stream, size, limit)
+	}
+	if buf = buf[:cap(buf)]; size > len(buf) {
+		buf = make([]byte, size)
 	}
 	m, err := a.receive(buf)
-	size := len(m.Data)
 	if err == nil && m.Partial {
 		a.assembling = true
-		m, size, err = a.assemble(ctx, m, limit)
+		m, err = a.assemble(ctx, m, limit)
 		a.assembling = false
 		a.readers.wakeOne() // for whom it was no turn meanwhile
-	}
-	if err == nil && size > limit {
-		return Message{}, &MessageSizeError{Size: size, Max: limit}
 	}
 	return m, err
 }
 
-// assemble reads the pieces that complete m, and counts its bytes. Of a message that
-// is longer than limit it keeps limit+1 bytes. The caller holds a.mu.
-func (a *Association) assemble(ctx context.Context, m Message, limit int) (Message, int, error) {
+// assemble reads the pieces that complete m. The caller holds a.mu.
+func (a *Association) assemble(ctx context.Context, m Message, limit int) (Message, error) {
 	var ended error
-	size := len(m.Data)
 	for m.Partial {
 		if a.closed || a.core == nil {
-			return m, size, net.ErrClosed
+			return m, net.ErrClosed
 		}
 		n := len(m.Data)
-		if n > limit {
-			n = limit + 1
-		} else if n == cap(m.Data) {
-			m.Data = slices.Grow(m.Data, max(n, 4096))
-		}
-		if n == cap(m.Data) { // n > limit and no room to read the rest to
-			m.Data = slices.Grow(m.Data[:n], 4096)
-		}
-		in, k, err := a.core.ReceiveStream(a.now, m.Stream, m.Data[n:cap(m.Data)])
-		if err == nil && in.Torn {
-			return m, size, io.ErrUnexpectedEOF
-		}
-		if err == nil {
-			size += k
+		if _, more, ok := a.core.NextStreamMessage(m.Stream); ok {
+			if n+more > limit {
+				return Message{}, a.tooLong(m.Stream, n+more, limit)
+			}
+			m.Data = slices.Grow(m.Data, more)
+			in, k, err := a.core.ReceiveStream(a.now, m.Stream, m.Data[n:n+more])
+			if err == nil && in.Torn {
+				return m, io.ErrUnexpectedEOF
+			}
 			m.Data, m.Partial = m.Data[:n+k], !in.End
 			a.afterRead(k, false)
 			continue
 		}
 		if err := a.drained(a.tornStream(m.Stream)); err != nil {
-			return m, size, err
+			return m, err
 		}
 		if ended != nil {
-			return m, size, ended
+			return m, ended
 		}
 		ended = a.wait(ctx, &a.rest, false)
 	}
-	return m, size, nil
+	return m, nil
+}
+
+// tooLong drops a message of which there are size bytes, more than limit. The caller
+// holds a.mu.
+func (a *Association) tooLong(id StreamID, size, limit int) error {
+	a.skip(id)
+	return &MessageSizeError{Size: size, Max: max(limit, 0)}
+}
+
+// skip reads to the end of the message that comes next on a stream. If that is not
+// there yet, whoever reads the stream next goes on with that. The caller holds a.mu.
+func (a *Association) skip(id StreamID) {
+	var scratch [4096]byte
+	eaten := 0
+	for {
+		in, n, err := a.core.ReceiveStream(a.now, id, scratch[:])
+		eaten += n
+		switch {
+		case err != nil:
+			if a.skipped == nil {
+				a.skipped = make(map[StreamID]struct{})
+			}
+			a.skipped[id] = struct{}{}
+		case in.End:
+			delete(a.skipped, id)
+		default:
+			continue
+		}
+		a.afterRead(eaten, false)
+		return
+	}
+}
+
+// unwanted reads over the rest of a message that was too long, if the stream has one
+// to be read next. The caller holds a.mu.
+func (a *Association) unwanted(id StreamID) bool {
+	if len(a.skipped) == 0 {
+		return false
+	}
+	_, ok := a.skipped[id]
+	if ok {
+		a.skip(id)
+	}
+	return ok
 }

@@ -250,6 +250,9 @@ func (s *Stream) next(ctx context.Context, p []byte) (core.Incoming, int, error)
 		case a.core == nil:
 			return core.Incoming{}, 0, a.err
 		}
+		if a.unwanted(s.id) && a.core == nil {
+			continue // that was a turn, and much may happen in one
+		}
 		in, n, err := a.core.ReceiveStream(a.now, s.id, p)
 		if err == nil && in.Torn {
 			s.taken(0)
@@ -282,7 +285,8 @@ func (s *Stream) taken(n int) {
 // Write sends p on the stream, as ordered messages of at most 64 KiB. It blocks
 // while the send buffer is full and returns how many bytes it took; see
 // Association.Send for its errors, and os.ErrDeadlineExceeded when the write
-// deadline has passed.
+// deadline has passed. It ends a message of the stream that was begun with
+// Message.Partial.
 func (s *Stream) Write(p []byte) (int, error) {
 	a := s.assoc
 	a.mu.Lock()
