@@ -1,6 +1,9 @@
 package core
 
 import (
+	"net/netip"
+	"slices"
+
 	"github.com/rserpool/rserpool/enrp"
 	"github.com/rserpool/rserpool/handlespace"
 	"github.com/rserpool/rserpool/rserpool"
@@ -9,7 +12,9 @@ import (
 // What registrars of other implementations do not survive is kept from them. rsplib
 // aborts on pool handles of more than 32 bytes, and when it is asked for its handle
 // table while it has an element that does not go into a page of 1,400 bytes; it
-// has room for 64 addresses, and refuses elements without ASAP transport.
+// has room for 64 addresses, and refuses, with all else in the same message, elements
+// without ASAP transport, with a user transport that it does not know, or where no
+// address is left when it has dropped those of loopback and link-local scope.
 const (
 	maxForeignPage  = 1_350 // bytes of a HANDLE_TABLE_RESPONSE
 	maxForeignAddrs = 64    // of one transport
@@ -22,9 +27,20 @@ func (p *peer) isForeign() bool { return p.foreign || p.info == nil }
 // portable reports whether peers of other implementations take an element whose
 // Pool Element parameter has the given size in bytes.
 func portable(h rserpool.PoolHandle, pe *rserpool.PoolElement, bytes int) bool {
+	switch pe.User.Protocol {
+	case rserpool.ProtoSCTP, rserpool.ProtoTCP, rserpool.ProtoUDP:
+	default:
+		return false
+	}
 	return len(h) <= rserpool.MaxPoolHandleRsplib && pe.ASAP != nil && pe.Policy.Type.Known() &&
 		bytes <= maxForeignPage-rserpool.MaxPoolHandleRsplib-4 &&
-		len(pe.User.Addrs) <= maxForeignAddrs && len(pe.ASAP.Addrs) <= maxForeignAddrs
+		portableAddrs(pe.User.Addrs) && portableAddrs(pe.ASAP.Addrs)
+}
+
+func portableAddrs(addrs []netip.Addr) bool {
+	return len(addrs) <= maxForeignAddrs && slices.ContainsFunc(addrs, func(a netip.Addr) bool {
+		return !a.IsLoopback() && !a.IsLinkLocalUnicast()
+	})
 }
 
 // takes reports whether a peer takes an element.
@@ -58,11 +74,11 @@ func (r *Registrar) updateFor(p *peer, action enrp.UpdateAction, el handlespace.
 	if p.takes(el.Handle, &pe) {
 		return action, r.forPeer(pe, p), true
 	}
-	pe.User.Addrs = pe.User.Addrs[:min(1, len(pe.User.Addrs))]
+	// Which addresses it has had does not matter for that, but it wants some.
+	somewhere := []netip.Addr{netip.AddrFrom4([4]byte{192, 0, 2, 1})} // RFC 5737: nobody's
+	pe.User = rserpool.Transport{Protocol: pe.User.Protocol, Port: pe.User.Port, Use: pe.User.Use, Addrs: somewhere}
 	if pe.ASAP != nil {
-		t := *pe.ASAP
-		t.Addrs = t.Addrs[:min(1, len(t.Addrs))]
-		pe.ASAP = &t
+		pe.ASAP = &rserpool.Transport{Protocol: rserpool.ProtoSCTP, Port: pe.ASAP.Port, Addrs: somewhere}
 	}
 	return enrp.DelPE, r.forPeer(pe, p), p.takes(el.Handle, &pe)
 }

@@ -87,3 +87,46 @@ func TestPeerThatHasSaidNothingMayBeForeign(t *testing.T) {
 	require.Equal(t, enrp.DelPE, one[*enrp.HandleUpdate](g, c).Action)
 	require.False(t, one[*asap.RegistrationResponse](g, e).Reject)
 }
+
+// Elements that rsplib refuses would make it refuse the page that they are on.
+func TestForeignPeerIsNotToldOfAddressesItRefuses(t *testing.T) {
+	scoped := func(ip string) rserpool.PoolElement { return element(1, ip) }
+	opaque := element(1, "10.0.1.1")
+	opaque.User = rserpool.Transport{Protocol: rserpool.ProtoOpaque, Opaque: []byte("x")}
+	dccp := element(1, "10.0.1.1")
+	dccp.User.Protocol = rserpool.ProtoDCCP
+	for name, c := range map[string]struct {
+		from string
+		pe   rserpool.PoolElement
+		told bool
+	}{
+		"private":          {"10.0.1.1", scoped("10.0.1.1"), true},
+		"global":           {"10.0.1.1", scoped("2001:db8::1"), true},
+		"loopback":         {"10.0.1.1", scoped("127.0.0.1"), false},
+		"link-local":       {"10.0.1.1", scoped("fe80::1"), false},
+		"ASAP on loopback": {"127.0.0.1", scoped("10.0.1.1"), false},
+		"opaque transport": {"10.0.1.1", opaque, false},
+		"DCCP":             {"10.0.1.1", dccp, false},
+		"IPv4 of zeroconf": {"10.0.1.1", scoped("169.254.7.7"), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := newRig(t, core.Config{})
+			theirs, presence := g.foreignPeer(0x900, "10.0.0.9")
+			e := g.asap(c.from)
+			g.say(e, registration("p", c.pe))
+			require.False(t, one[*asap.RegistrationResponse](g, e).Reject)
+			adds := 0
+			for _, u := range sent[*enrp.HandleUpdate](g, theirs) {
+				if u.Action == enrp.AddPE {
+					adds++
+				}
+			}
+			require.Equal(t, c.told, adds == 1)
+			presence.ReplyRequired = true
+			g.say(theirs, presence)
+			require.Equal(t, c.told, one[*enrp.Presence](g, theirs).Checksum != none)
+			g.say(theirs, &enrp.HandleTableRequest{Sender: 0x900, Receiver: ownID, OwnOnly: true})
+			require.Equal(t, c.told, len(one[*enrp.HandleTableResponse](g, theirs).Pools) == 1)
+		})
+	}
+}

@@ -1,7 +1,9 @@
 package core_test
 
 import (
+	"fmt"
 	"net/netip"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -382,4 +384,46 @@ func TestRegistrationLifeEnds(t *testing.T) {
 		us := sent[*enrp.HandleUpdate](g, p)
 		require.Equal(t, enrp.DelPE, us[len(us)-1].Action)
 	}
+}
+
+// 10,000 elements in 1,000 pools, each on an association of its own, take the registrar
+// less than 40 MiB, and when they are gone nothing.
+func TestMemoryOfTenThousandElements(t *testing.T) {
+	g := newRig(t, core.Config{Limits: core.Limits{ElementsPerSource: -1}})
+	heap := func() int64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	quiet := func() {
+		for _, more := g.r.PollAction(); more; _, more = g.r.PollAction() {
+		}
+		for _, more := g.r.PollEvent(); more; _, more = g.r.PollEvent() {
+		}
+	}
+	before := heap()
+	var conns []core.ConnID
+	for i := range 10_000 {
+		ip := netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)})
+		c := g.r.Accept(g.now, core.Conn{Channel: core.ASAP, Remote: at(ip.String(), 5000), Local: local})
+		m := regOf(rserpool.PoolHandle(fmt.Sprintf("pool %d", i%1000)), element(rserpool.PEID(i+1), ip.String()))
+		g.r.Receive(g.now, c, asap.PPID, m.AppendTo(nil))
+		conns = append(conns, c)
+		quiet()
+	}
+	pools, elements := g.r.Space().Len()
+	require.Equal(t, []int{1_000, 10_000}, []int{pools, elements})
+	require.Less(t, heap()-before, int64(40<<20))
+	for i, c := range conns {
+		g.r.HandleASAP(g.now, c, &asap.Deregistration{Handle: rserpool.PoolHandle(fmt.Sprintf("pool %d", i%1000)), PEID: rserpool.PEID(i + 1)})
+		g.r.Lost(g.now, c, "")
+		quiet()
+	}
+	require.NoError(t, g.r.Check())
+	_, elements = g.r.Space().Len()
+	require.Zero(t, elements)
+	conns = nil
+	require.Less(t, heap()-before, int64(6<<20), "room that maps keep")
+	runtime.KeepAlive(g)
 }
