@@ -153,6 +153,7 @@ func TestSimnetFastDetection(t *testing.T) {
 			return true
 		}, "the registrar is replaced")
 		within(t, 2*time.Second, func() bool { return s.agree(6) }, "no element is lost")
+		time.Sleep(time.Second) // all have acknowledged their new home
 
 		s.Cut(11)
 		within(t, time.Second, func() bool { return s.agree(5) }, "the element is gone")
