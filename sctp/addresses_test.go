@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -120,19 +121,36 @@ func TestListenersFollowTheAddresses(t *testing.T) {
 	})
 }
 
+// hostAddrs is the addresses of a host that change.
+type hostAddrs struct {
+	mu   sync.Mutex
+	have []netip.Addr
+	fail error
+}
+
+func (h *hostAddrs) set(have []netip.Addr, fail error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.have, h.fail = have, fail
+}
+
+// look returns addresses that are not unicast as well.
+func (h *hostAddrs) look() ([]netip.Addr, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return append(slices.Clone(h.have), netip.IPv6Unspecified(), netip.MustParseAddr("ff02::1")), h.fail
+}
+
 // A stack that is bound to all addresses tells them all if it should, and looks for new
 // ones from time to time.
 func TestAllAddrs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, worldOption{})
-		have := slices.Clone(right[:2])
-		var fail error
+		host := &hostAddrs{have: right[:2]}
 		c, err := w.net.Host(right...).Carrier(netip.AddrPortFrom(netip.IPv6Unspecified(), sctp.DefaultUDPPort))
 		require.NoError(t, err)
 		cfg := &sctp.StackConfig{Carriers: []carrier.Carrier{c}, AllAddrs: true, AddrInterval: 10 * time.Second,
-			HostAddrs: func() ([]netip.Addr, error) {
-				return append(slices.Clone(have), netip.IPv6Unspecified(), netip.MustParseAddr("ff02::1")), fail
-			}}
+			HostAddrs: host.look}
 		two, err := sctp.NewStack(cfg)
 		require.NoError(t, err)
 		l, err := two.Listen(&sctp.Addr{Port: 1}, nil)
@@ -150,14 +168,14 @@ func TestAllAddrs(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		require.Equal(t, 2, activePaths(a))
 		for _, p := range b.Paths()[:2] {
-			require.Contains(t, have, p.Local, "and each path has a source of its own")
+			require.Contains(t, right[:2], p.Local, "and each path has a source of its own")
 		}
 
-		have = slices.Clone(right) // an address appears
+		host.set(right, nil) // an address appears
 		time.Sleep(11 * time.Second)
 		a2, _ := dial()
 		require.Len(t, a2.Paths(), 3)
-		have = right[:1] // two vanish
+		host.set(right[:1], nil) // two vanish
 		w.net.Partition(right[1:], nil)
 		time.Sleep(11 * time.Second)
 		require.NoError(t, b.Send(t.Context(), text("from the one that is left")))
@@ -167,12 +185,13 @@ func TestAllAddrs(t *testing.T) {
 		added, removed, err := two.RefreshLocalAddrs()
 		require.NoError(t, err)
 		require.Empty(t, append(added, removed...))
-		have = right
+		host.set(right, nil)
 		added, removed, err = two.RefreshLocalAddrs()
 		require.NoError(t, err)
 		require.Equal(t, right[1:], added)
 		require.Empty(t, removed)
-		fail = errors.New("no idea")
+		fail := errors.New("no idea")
+		host.set(right, fail)
 		_, _, err = two.RefreshLocalAddrs()
 		require.ErrorIs(t, err, fail)
 		time.Sleep(30 * time.Second) // it is logged
