@@ -10,6 +10,7 @@ BENCH     ?= .
 BENCHTIME ?= 1s
 COUNT     ?= 3
 SEEDS     ?= 200
+BULK_MIB  ?= 1024
 SOAK      ?= 30m
 ROUNDS    ?= 3
 PLAN      ?= quick.txt
@@ -26,7 +27,7 @@ GOLDEN = $(shell grep -rlE 'Bool."update"|"github.com/rserpool/rserpool/internal
 
 .DEFAULT_GOAL := help
 .PHONY: help build test race fuzz bench bench-peers cover lint golden sim \
-	interop test-compare api tidy check cross demo soak
+	interop test-compare api tidy check cross demo soak cover-core
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | \
@@ -71,6 +72,15 @@ cover: ## coverage of all packages by all tests; profile in cover.out
 	$(GO) test -timeout 15m -coverpkg=./... -coverprofile=cover.out ./...
 	@$(GO) tool cover -func=cover.out | tail -1
 
+# What scenarios, replays, simulations and the corpora of the fuzzers reach, without
+# the tests that look for one thing each.
+CORE_RUN := TestScenarios|TestReplay|TestSim|Fuzz
+cover-core: ## coverage of sctp/core by scenarios, simulations and fuzz corpora
+	SIM_SEEDS=$(SEEDS) $(GO) test -count=1 -run '$(CORE_RUN)' -coverpkg=./sctp/core/... -coverprofile=cover-core.out \
+		./sctp/core ./internal/coresim ./fuzz
+	@$(GO) tool cover -func=cover-core.out | \
+		awk '$$1 != "total:" && $$NF+0 < 70 { print } END { print; if ($$NF+0 < 90) exit 1 }'
+
 lint: ## gofmt, vet, architecture, API record; golangci-lint if installed
 	@bad=$$(find . -name '*.go' -not -path './.git/*' -exec gofmt -l {} +); \
 		[ -z "$$bad" ] || { echo "not gofmt'ed:"; echo "$$bad"; exit 1; } >&2
@@ -86,8 +96,8 @@ golden: ## rewrite golden files from what the code does now; review the diff
 	$(if $(GOLDEN),$(GO) test $(GOLDEN) -update,@echo "make golden: no golden tests")
 	@git status --short -- '*/testdata/*'
 
-sim: ## simulated networks and clusters with SEEDS seeds instead of a few
-	SIM_SEEDS=$(SEEDS) $(GO) test -count=1 -timeout 60m -run 'Sim' $(PKG)
+sim: ## simulated networks and clusters with SEEDS seeds instead of a few; BULK_MIB=1024
+	SIM_SEEDS=$(SEEDS) BULK_MIB=$(BULK_MIB) $(GO) test -count=1 -timeout 120m -run 'Sim' $(PKG)
 
 soak: ## long runs (tests named TestSoak...) for SOAK each
 	SOAK=$(SOAK) $(GO) test -count=1 -timeout 24h -v -run '^TestSoak' $(PKG)
