@@ -72,7 +72,11 @@ func (c *chooser) enrp() enrp.Message {
 	case 0, 1:
 		return &enrp.Presence{Sender: from, Receiver: to, ReplyRequired: c.yes(), Checksum: uint16(c.n(256)) << 8, HasChecksum: c.yes(), Server: &server}
 	case 2:
-		return &enrp.HandleTableRequest{Sender: from, Receiver: to, OwnOnly: c.yes()}
+		m := &enrp.HandleTableRequest{Sender: from, Receiver: to, OwnOnly: c.yes()}
+		if c.yes() {
+			m.After = &enrp.TablePlace{Handle: c.handle(), PEID: rserpool.PEID(1 + c.n(16))}
+		}
+		return m
 	case 3:
 		m := &enrp.HandleTableResponse{Sender: from, Receiver: to, More: c.yes()}
 		for range c.n(3) {

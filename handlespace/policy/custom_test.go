@@ -15,7 +15,7 @@ func TestSortedByAnyNumber(t *testing.T) {
 	s := policy.NewSorted(0xb0000077, policy.Order{Key: func(p rserpool.Policy, taken uint32) uint64 {
 		return uint64(p.Raw[0]) + uint64(taken/2)
 	}, Degrading: true}, policy.Options{})
-	require.EqualValues(t, 0xb0000077, s.Type())
+	require.Equal(t, rserpool.PolicyType(0xb0000077), s.Type())
 	for id, raw := range []byte{0, 7, 5, 6} {
 		if id > 0 {
 			s.Insert(&policy.Item{ID: rserpool.PEID(id), Policy: rserpool.Policy{Raw: []byte{raw}}})
