@@ -356,7 +356,19 @@ func TestBadInputToFunctions(t *testing.T) {
 		_, err = sctp.ResolveAddr(over, s)
 		require.ErrorContains(t, err, s)
 	}
-	_, err := sctp.Listen("[::1:5", nil)
+	trace := sctp.NewJSONTrace(nil, &sctp.JSONTraceOptions{Buffer: -1})
+	s, err := sctp.NewStack(&sctp.StackConfig{ListenAddrs: []netip.Addr{netip.MustParseAddr("127.0.0.1")}, Trace: trace})
+	require.NoError(t, err)
+	require.NoError(t, s.Close())
+	run(t, reflect.TypeFor[*sctp.JSONTrace](),
+		badCall{"Dropped", "has no input", just(func() { trace.Dropped() }), nil, ""},
+		badCall{"Close", "", trace.Close, nil, ""}, badCall{"Close", "again", trace.Close, nil, ""})
+	for _, pmdcs := range []int{-1, 0, 1, math.MaxInt32} {
+		for _, algorithm := range []congestion.Algorithm{sctp.Reno, sctp.Cubic} {
+			require.Positive(t, algorithm(pmdcs, true).Window(), pmdcs)
+		}
+	}
+	_, err = sctp.Listen("[::1:5", nil)
 	require.ErrorContains(t, err, "[::1:5")
 	_, err = sctp.ParseListenAddr("x:5")
 	require.ErrorContains(t, err, "x:5")

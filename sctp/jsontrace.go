@@ -56,11 +56,14 @@ type JSONTraceOptions struct {
 
 const defaultTraceBuffer = 4 << 20
 
-// NewJSONTrace returns a trace that goes to w. Close it after the stacks that use it;
+// NewJSONTrace returns a trace that goes to w, nil: nowhere. Close it after the stacks that use it;
 // that does not close w.
 func NewJSONTrace(w io.Writer, o *JSONTraceOptions) *JSONTrace {
 	if o == nil {
 		o = &JSONTraceOptions{}
+	}
+	if w == nil {
+		w = io.Discard
 	}
 	t := &JSONTrace{o: *o}
 	if t.o.Buffer <= 0 {

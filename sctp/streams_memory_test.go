@@ -93,3 +93,48 @@ func TestManyStreamsDoNotSlowDownOne(t *testing.T) {
 	one := took(1, 0)
 	require.Less(t, took(65535, 65534), 5*one+20*time.Millisecond)
 }
+
+// All 65,535 streams, each used once in both directions. What stays behind is their
+// sequence numbers, and for who waits for them their names.
+func TestAllStreamsAtOnce(t *testing.T) { // M2
+	synctest.Test(t, func(t *testing.T) {
+		const streams = 65535
+		cfg := &sctp.Config{OutStreams: streams, MaxInStreams: streams}
+		w := newWorld(t, worldOption{clientConfig: cfg, serverConfig: cfg, link: simnet.Link{Delay: time.Millisecond}})
+		c, s := w.pair()
+		before := heap()
+		send := func(a *sctp.Association) {
+			for id := range streams {
+				if err := a.Send(context.Background(), &sctp.Message{Stream: sctp.StreamID(id), More: true, Data: []byte{byte(id), byte(id >> 8)}}); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		}
+		seen := func(a *sctp.Association) int {
+			got := map[sctp.StreamID]bool{}
+			buf := make([]byte, 10)
+			for range streams {
+				m, err := a.Receive(t.Context(), buf)
+				require.NoError(t, err)
+				require.Equal(t, []byte{byte(m.Stream), byte(m.Stream >> 8)}, m.Data)
+				require.Zero(t, m.SSN)
+				got[m.Stream] = true
+			}
+			return len(got)
+		}
+		go send(c)
+		go send(s)
+		require.Equal(t, streams, seen(s))
+		require.Equal(t, streams, seen(c))
+		time.Sleep(time.Minute) // pools are emptied
+		each := (heap() - before) / 2
+		t.Logf("%d bytes for each end", each)
+		if !raceEnabled {
+			require.Less(t, each, 1<<20)
+		}
+		require.NoError(t, c.Send(t.Context(), &sctp.Message{Stream: 7, Data: []byte("more")}))
+		m := receive(t, s)
+		require.EqualValues(t, 1, m.SSN)
+	})
+}

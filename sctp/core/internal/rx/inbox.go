@@ -280,10 +280,12 @@ type queue struct {
 	head int
 }
 
+func (q *queue) empty() bool { return q.head == len(q.ids) }
+
 func (q *queue) push(id wire.StreamID) { q.ids = append(q.ids, id) }
 
 func (q *queue) pop() (wire.StreamID, bool) {
-	if q.head == len(q.ids) {
+	if q.empty() {
 		return 0, false
 	}
 	id := q.ids[q.head]
@@ -301,6 +303,9 @@ func (x *Inbox) Trim() {
 	}
 	x.frags.trim()
 	x.streams.trim()
+	if x.woken.empty() {
+		x.woken = queue{}
+	}
 }
 
 // Partial describes the message that is being delivered while it arrives; begun says

@@ -1,6 +1,10 @@
 package rx
 
-import "github.com/rserpool/rserpool/sctp/wire"
+import (
+	"maps"
+
+	"github.com/rserpool/rserpool/sctp/wire"
+)
 
 // stream is the receiving side of one stream.
 type stream struct {
@@ -114,5 +118,8 @@ func (t *streams) trim() {
 	if len(t.table) > minSweep/2 {
 		t.shrink()
 		t.free = nil
+		small := make(map[wire.StreamID]*stream, len(t.table)) // maps do not shrink
+		maps.Copy(small, t.table)
+		t.table = small
 	}
 }
