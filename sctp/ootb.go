@@ -202,7 +202,7 @@ func (r *reader) send(t *core.Transmit) {
 	c.replies.Add(1)
 	c.packetsOut.Add(1)
 	c.bytesOut.Add(int64(len(t.Data)))
-	r.out[0] = carrier.Datagram{Local: t.Local, Remote: t.Remote, Data: t.Data, ECN: t.ECN}
+	r.out[0] = carrier.Datagram{Local: t.Local, Remote: t.Remote, Data: t.Data, ECN: t.ECN, MayFragment: t.MayFragment}
 	if r.stack.cfg.Capture != nil {
 		r.stack.captureOut(r.link, r.out[:])
 	}

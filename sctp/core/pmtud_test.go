@@ -348,3 +348,18 @@ func TestProbesAreConfirmedByTheirNonce(t *testing.T) {
 	w.run(500 * time.Millisecond)
 	require.Equal(t, 1220, a.mtu())
 }
+
+// Before anything is known of a path, packets that not every path carries whole may be
+// fragmented: those of the handshake cannot be made smaller.
+func TestLargeHandshakePacketsMayBeFragmented(t *testing.T) {
+	_, _, b := two(t, 8, discovering(1500))
+	for size, want := range map[int]bool{10: false, 400: true} {
+		i := wire.Init{InitiateTag: 1, ARwnd: 65536, OutStreams: 1, InStreams: 1, InitialTSN: 1}
+		i.Unrecognized = [][]byte{append([]byte{0xC0, 0xAA, byte((size + 4) >> 8), byte(size + 4)}, make([]byte, size)...)}
+		pkt, err := wire.Parse(packetTo(5000, 5001, 0, &i))
+		require.NoError(t, err)
+		tr, _ := b.resp.HandlePacket(b.now(), core.Inbound{Local: addrB.Addr(), Remote: addrA}, pkt, b.listen, nil)
+		require.Equal(t, want, tr.MayFragment, "INIT ACK of %d bytes", len(tr.Data))
+		require.Equal(t, want, len(tr.Data) > 512)
+	}
+}

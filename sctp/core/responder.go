@@ -94,7 +94,7 @@ func answer(in Inbound, pkt wire.Packet, tag wire.VTag, buf []byte, chunk func([
 	b := wire.Header{SrcPort: pkt.DstPort, DstPort: pkt.SrcPort, VTag: tag}.AppendTo(buf[:0])
 	b = chunk(b)
 	wire.SetChecksum(b)
-	return Transmit{Local: in.Local, Remote: in.Remote, Data: b}
+	return Transmit{Local: in.Local, Remote: in.Remote, Data: b, MayFragment: len(b) > path.SmallestSize}
 }
 
 func abortAnswer(in Inbound, pkt wire.Packet, tag wire.VTag, buf []byte, code wire.CauseCode, info ...[]byte) Transmit {
