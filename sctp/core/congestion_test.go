@@ -55,18 +55,18 @@ func goodput(t *testing.T, algorithm congestion.Algorithm, link simnet.Link, aft
 // not.
 func TestCubicFillsALongFatPipe(t *testing.T) {
 	link := simnet.Link{Delay: 250 * time.Millisecond, Bandwidth: 2_500_000, Queue: 150_000}
-	reno := goodput(t, congestion.Reno, link, 40*time.Second)
-	cubic := goodput(t, congestion.Cubic, link, 40*time.Second)
+	reno := goodput(t, congestion.Reno, link, 30*time.Second)
+	cubic := goodput(t, congestion.Cubic, link, 30*time.Second)
 	t.Logf("goodput after a loss: Reno %.2f, CUBIC %.2f of the bandwidth", reno, cubic)
-	require.Greater(t, cubic, 0.85)
+	require.Greater(t, cubic, 0.8)
 	require.Greater(t, cubic/reno, 1.3)
 }
 
 // RFC 9438 §4.3: on a short path CUBIC is no better and no worse.
 func TestCubicIsRenoOnAShortPath(t *testing.T) {
 	link := simnet.Link{Delay: 2 * time.Millisecond, Bandwidth: 2_000_000, Queue: 60_000}
-	reno := goodput(t, congestion.Reno, link, 10*time.Second)
-	cubic := goodput(t, congestion.Cubic, link, 10*time.Second)
+	reno := goodput(t, congestion.Reno, link, 4*time.Second)
+	cubic := goodput(t, congestion.Cubic, link, 4*time.Second)
 	t.Logf("goodput after a loss: Reno %.2f, CUBIC %.2f of the bandwidth", reno, cubic)
 	require.InEpsilon(t, reno, cubic, 0.1)
 }
@@ -78,11 +78,11 @@ func TestCubicTakesBackReductionsForReordering(t *testing.T) {
 		w, a, b := connected(t, 21, func(c *core.Config) { c.Congestion, c.MTU = congestion.Cubic, 9000 })
 		link.Delay, link.Bandwidth = 50*time.Millisecond, 2_000_000
 		w.net.SetDefaultLink(link)
-		w.transfer(2*time.Minute, newFlow(a, b, 21, 4, 800))
+		w.transfer(2*time.Minute, newFlow(a, b, 21, 4, 500))
 		require.NoError(t, a.only().Verify())
 		return a.only().Stats()
 	}
-	s := run(simnet.Link{Reorder: 0.01, ReorderDelay: 30 * time.Millisecond})
+	s := run(simnet.Link{Reorder: 0.02, ReorderDelay: 30 * time.Millisecond})
 	require.Positive(t, s.FastRetransmits)
 	require.Positive(t, s.SpuriousLosses)
 	s = run(simnet.Link{Loss: 0.01})

@@ -25,7 +25,7 @@ func TestECNAvoidsLoss(t *testing.T) {
 				w.net.SetDefaultLink(link)
 				a.dial(b)
 				w.until(time.Minute, "established", func() bool { return a.only().State() == core.Established && len(b.assocs) == 1 })
-				w.transfer(time.Minute, newFlow(a, b, 1, 2, 700))
+				w.transfer(time.Minute, newFlow(a, b, 1, 2, 300))
 				require.NoError(t, a.only().Verify())
 				return w, a.only().Stats()
 			}
@@ -46,7 +46,7 @@ func TestECNAvoidsLoss(t *testing.T) {
 // Each mark is a congestion, but no more than one in a round trip; everything arrives
 // whatever happens to ECNE and CWR.
 func TestECNOverABadNetwork(t *testing.T) {
-	for seed := range uint64(10) {
+	for seed := range uint64(4) {
 		w, a, b := connected(t, 300+seed, marking)
 		w.net.SetDefaultLink(simnet.Link{Delay: 20 * time.Millisecond, Mark: 0.2, Loss: 0.05, Duplicate: 0.05, Reorder: 0.05})
 		begin := w.now

@@ -145,12 +145,15 @@ func TestF2PathMTUShrinksInMidTransfer(t *testing.T) {
 	for _, mtu := range []int{576, 800, 1280, 1400} {
 		for _, notify := range []bool{false, true} {
 			for _, segments := range []int{1, 16} {
+				if segments > 1 && mtu%800 > 0 {
+					continue
+				}
 				t.Run(fmt.Sprint(mtu, " ", notify, " ", segments), func(t *testing.T) {
 					w, a, b := linked(t, 1, 1500, simnet.Link{Delay: 10 * time.Millisecond, MTU: 1500, Bandwidth: 2_000_000})
 					w.segs = segments
-					f := newFlow(a, b, 1, 4, 400)
-					back := newFlow(b, a, 2, 4, 20)
-					for len(f.seen) < 500 {
+					f := newFlow(a, b, 1, 4, 150)
+					back := newFlow(b, a, 2, 4, 10)
+					for len(f.seen) < 200 {
 						f.pump()
 						back.pump()
 						w.step(w.now.Add(time.Second))
@@ -217,13 +220,13 @@ func TestF2LinkBelowTheBase(t *testing.T) {
 	w.run(time.Second)
 	require.Equal(t, 1500, a.mtu())
 	w.net.SetDefaultLink(simnet.Link{Delay: 5 * time.Millisecond, MTU: 700})
-	for range 40 {
+	for range 20 {
 		a.say(20)
 		a.say(850)
 		w.run(500 * time.Millisecond)
 	}
 	w.until(20*time.Second, "acknowledged", func() bool { return a.only().Buffered() == 0 })
-	require.Equal(t, uint64(1000+40*870), b.only().Stats().BytesIn)
+	require.Equal(t, uint64(1000+20*870), b.only().Stats().BytesIn)
 	require.Less(t, a.mtu(), 700)
 }
 
@@ -279,13 +282,13 @@ func TestF2FailoverToASmallerPath(t *testing.T) {
 	a.say(1000)
 	w.run(time.Second)
 	require.Equal(t, 1472, as.Paths()[1].PacketSize)
-	a.say(900_000)
-	w.run(40 * time.Millisecond)
+	a.say(300_000)
+	w.run(20 * time.Millisecond)
 	w.net.SetDefaultLink(simnet.Link{Loss: 1})
 	w.net.SetLink(homes[0][1], homes[1][1], simnet.Link{Delay: 5 * time.Millisecond, MTU: 800})
 	w.until(2*time.Minute, "acknowledged", func() bool { return as.Buffered() == 0 })
 	require.Positive(t, w.net.Count(simnet.Fragmented))
-	require.Equal(t, uint64(901_000), b.only().Stats().BytesIn)
+	require.Equal(t, uint64(301_000), b.only().Stats().BytesIn)
 }
 
 // V6: PTB messages with impossible sizes, or sizes that are no news, have no effect;
