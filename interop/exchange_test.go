@@ -139,8 +139,18 @@ func (e *exchange) wait(t testing.TB) {
 // reaches waits until so many messages have come.
 func (e *exchange) reaches(t testing.TB, count int, limit time.Duration) {
 	t.Helper()
-	require.Eventually(t, func() bool { return e.received.Load() >= int64(count) }, limit, 2*time.Millisecond,
-		"%d of %d messages", e.received.Load(), count)
+	late := time.After(limit)
+	for e.received.Load() < int64(count) {
+		select {
+		case err := <-e.done:
+			require.NoError(t, err, "before message %d", count)
+			e.done <- nil // complete, for wait
+			return
+		case <-late:
+			require.FailNow(t, "the transfer stands still", "%d of %d messages after %v", e.received.Load(), count, limit)
+		case <-time.After(2 * time.Millisecond):
+		}
+	}
 }
 
 func (x transfer) sendAll(ctx context.Context, a *sctp.Association) error {
