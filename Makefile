@@ -39,7 +39,7 @@ build: ## build the commands into bin/
 
 test: ## every hermetic test with the race detector; no root, no network
 	@[ -n "$(RACE)" ] || echo "make test: no C compiler, so no race detector"
-	$(GO) test $(RACE) -timeout 8m ./...
+	$(GO) test $(RACE) -timeout 20m ./...
 
 race: ## the same tests COUNT times over, to find rarer races
 	$(GO) test -race -count=$(COUNT) -timeout 60m $(PKG)
