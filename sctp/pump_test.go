@@ -80,11 +80,12 @@ func TestWaitingCallReadsTheCarrier(t *testing.T) {
 	borrowed(t, s, a)
 	ask(t, b, 100) // another association gets its own
 	borrowed(t, s, a)
-	time.Sleep(5 * standbyFor)
 	p := &s.wires().links[0].pump
-	p.mu.Lock()
-	require.Nil(t, p.lent, "an idle line goes back to its owner")
-	p.mu.Unlock()
+	require.Eventually(t, func() bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return p.lent == nil
+	}, 10*time.Second, standbyFor, "an idle line goes back to its owner")
 	ask(t, a, 100)
 }
 
