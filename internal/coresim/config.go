@@ -37,6 +37,7 @@ func randomConfig(r *rand.Rand, mortal bool) core.Config {
 	c.PrimarySwitchover, c.PrimaryMaxRetrans = r.IntN(4) == 0, r.IntN(8)
 	c.HeartbeatMaxBurst = 1 + r.IntN(3)
 	c.ECN = r.IntN(2) == 0
+	c.CookieLife = pick(r, time.Minute, time.Second, 300*time.Millisecond)
 	c.Congestion = pick[congestion.Algorithm](r, congestion.Reno, congestion.Cubic)
 	c.ECN = r.IntN(3) > 0
 	if mortal {

@@ -26,7 +26,7 @@ type story struct {
 	discover         bool // links have an MTU, which the hosts look for
 	icmps            bool // and routers tell of it
 	mortal           bool // associations may die of too many retransmissions
-	jumped           bool // a clock jumped so far that cookies are worth nothing
+	jumped           bool // cookies get stale before they arrive: short ones, or a clock jumped
 	partedTo, downTo time.Time
 	moved            time.Time // when something last made progress
 	hash             uint64    // of all packets sent
@@ -72,6 +72,7 @@ func (s *story) build() {
 	if s.icmps = s.discover && r.IntN(2) == 0; s.icmps {
 		w.Net.Observe(s.tooBig)
 	}
+	s.jumped = s.a.Config.CookieLife < time.Minute || s.b.Config.CookieLife < time.Minute
 	s.b.Listen = true
 	s.a.Listen = r.IntN(2) == 0
 	if len(a) == 1 && a[0].Is4() && r.IntN(2) == 0 {

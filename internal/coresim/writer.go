@@ -36,6 +36,9 @@ func (f *Flow) write(over bool) {
 func (f *Flow) send() bool {
 	r := f.r
 	m := core.Outgoing{Stream: wire.StreamID(r.IntN(f.streams)), Unordered: r.IntN(5) == 0, Immediate: r.IntN(20) == 0, NoBundle: r.IntN(20) == 0}
+	if f.writing != nil && r.IntN(100) == 0 && f.cancel() {
+		return true
+	}
 	if w := f.writing; w != nil && (f.Left <= 0 || m.Stream == w.m.Stream || r.IntN(2) == 0) {
 		return f.piece()
 	}
@@ -126,20 +129,28 @@ func (f *Flow) piece() bool {
 	return true
 }
 
+// cancel gives up the message that is being written; false if some of it was sent.
+func (f *Flow) cancel() bool {
+	w := f.writing
+	if w.at > 0 {
+		if err := f.tx.Cancel(f.tx.host.now(), w.m.Stream); errors.Is(err, core.ErrIncomplete) {
+			return false
+		}
+		f.tx.drain()
+		f.strike(w.id, w.m.Stream)
+	}
+	f.writing = nil
+	return true
+}
+
 // abandon gives up the message that is being written; false if that ends the
 // association, because some of it was sent.
 func (f *Flow) abandon() bool {
-	w := f.writing
-	f.writing = nil
-	if w == nil || w.at == 0 || f.tx.State() == core.Closed {
+	if f.writing == nil || f.tx.State() == core.Closed || f.cancel() {
 		return true
 	}
-	if err := f.tx.Cancel(f.tx.host.now(), w.m.Stream); errors.Is(err, core.ErrIncomplete) {
-		return false
-	}
-	f.tx.drain()
-	f.strike(w.id, w.m.Stream)
-	return true
+	f.writing = nil
+	return false
 }
 
 // takeBack looks at the messages that were not delivered: what was not sent at all
