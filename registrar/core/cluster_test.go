@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rserpool/rserpool/registrar/core"
+	"github.com/rserpool/rserpool/rserpool/profile"
 )
 
 // seeds is how many runs a simulation makes: SIM_SEEDS, or a few. SIM_SEED runs
@@ -34,7 +35,7 @@ func seeds(t *testing.T, few int) (from, to uint64) {
 // cluster boots registrars that know each other and elements that know them all,
 // and waits until they have found each other.
 func cluster(w *world, registrars, elements int) (rs, es []*host) {
-	return clusterOf(w, core.Config{Profile: core.ProfileFast}, registrars, elements)
+	return clusterOf(w, core.Config{Profile: w.profile.Registrar}, registrars, elements)
 }
 
 // clusterOf is cluster with a configuration of the registrars.
@@ -57,7 +58,7 @@ func clusterOf(w *world, cfg core.Config, registrars, elements int) (rs, es []*h
 	for i, h := range es {
 		h.startElement(fmt.Sprintf("pool%d", i%2), rs...)
 	}
-	if _, ok := w.until(5*time.Second, func() bool { return w.meshed() && w.idle() == "" && w.differences() == "" && w.wrongElements() == "" }); !ok {
+	if _, ok := w.until(w.scale(5*time.Second), func() bool { return w.meshed() && w.idle() == "" && w.differences() == "" && w.wrongElements() == "" }); !ok {
 		w.fail("not settled after the start: meshed %v, %s, %s", w.meshed(), w.differences(), w.wrongElements())
 	}
 	return rs, es
@@ -74,18 +75,18 @@ func settled(w *world) {
 	loss := w.loss
 	w.loss = 0
 	defer func() { w.loss = loss }()
-	if _, ok := w.until(15*time.Second, func() bool { return w.meshed() && w.idle() == "" && w.wrongElements() == "" }); !ok {
+	if _, ok := w.until(w.scale(15*time.Second), func() bool { return w.meshed() && w.idle() == "" && w.wrongElements() == "" }); !ok {
 		w.fail("not settled: meshed %v, %s %s", w.meshed(), w.idle(), w.wrongElements())
 	}
-	cycles := 2*core.ProfileFast.Heartbeat*9/8 + 4*w.maxDelay
+	cycles := 2*w.profile.Registrar.Heartbeat*9/8 + 4*w.maxDelay
 	agree := func() bool { return w.differences() == "" && w.wrongElements() == "" }
 	for range 20 {
 		if d, ok := w.until(cycles, agree); !ok {
 			w.fail("no agreement within two heartbeats (%v): %s %s", d, w.differences(), w.wrongElements())
 		}
-		w.run(100 * time.Millisecond)
+		w.run(w.scale(100 * time.Millisecond))
 	}
-	if _, ok := w.until(15*time.Second, func() bool { return w.idle() == "" && agree() }); !ok {
+	if _, ok := w.until(w.scale(15*time.Second), func() bool { return w.idle() == "" && agree() }); !ok {
 		w.fail("not settled: %s", w.idle())
 	}
 	w.bury()
@@ -101,7 +102,7 @@ func mishap(w *world, rs, es []*host) {
 		}
 	case 2, 3: // one comes back
 		if h := pick(rs); h.node == nil {
-			cfg := core.Config{Profile: core.ProfileFast}
+			cfg := core.Config{Profile: w.profile.Registrar}
 			if w.rnd.IntN(2) == 0 {
 				cfg.ID = h.lastID // as with a fixed identifier
 			}
@@ -214,4 +215,26 @@ func TestSimTakeoverHasOneWinner(t *testing.T) {
 		}
 	}
 	require.Greater(t, total, int(to-from)/2, "takeovers")
+}
+
+// TestSimProfiles is TestSimCluster with the timers of the other profiles.
+func TestSimProfiles(t *testing.T) {
+	from, to := seeds(t, 12)
+	for _, p := range []profile.Profile{profile.Default, profile.Rsplib, profile.RFC} {
+		t.Run(p.Name, func(t *testing.T) {
+			for seed := from; seed < min(to, from+200); seed++ {
+				w := newWorld(t, seed)
+				w.profile = p
+				w.step, w.deadAfter = w.scale(w.step), w.scale(w.deadAfter)
+				rs, es := cluster(w, 2+int(seed%3), 5)
+				for range 3 {
+					for range 1 + w.rnd.IntN(4) {
+						mishap(w, rs, es)
+						w.run(w.scale(time.Duration(w.rnd.IntN(1200)) * time.Millisecond))
+					}
+					settled(w)
+				}
+			}
+		})
+	}
 }

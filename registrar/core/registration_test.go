@@ -423,7 +423,6 @@ func TestMemoryOfTenThousandElements(t *testing.T) {
 	require.NoError(t, g.r.Check())
 	_, elements = g.r.Space().Len()
 	require.Zero(t, elements)
-	conns = nil
 	require.Less(t, heap()-before, int64(6<<20), "room that maps keep")
 	runtime.KeepAlive(g)
 }

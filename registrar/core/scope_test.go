@@ -30,7 +30,7 @@ func disaster(w *world, rs, es []*host) {
 	case 1: // and come back, some with the identifier they had
 		for _, h := range rs {
 			if h.node == nil {
-				cfg := core.Config{Profile: core.ProfileFast}
+				cfg := core.Config{Profile: w.profile.Registrar}
 				if w.rnd.IntN(2) == 0 {
 					cfg.ID = h.lastID
 				}

@@ -158,6 +158,11 @@ func (w *world) after(d time.Duration, do func()) {
 	heap.Push(&w.queue, happening{w.now.Add(d), w.seq, do})
 }
 
+// scale turns a time that suits the fast profile into one that suits the world's.
+func (w *world) scale(d time.Duration) time.Duration {
+	return time.Duration(float64(d) * float64(w.profile.Registrar.Heartbeat) / float64(profile.Fast.Registrar.Heartbeat))
+}
+
 // run lets everything happen that happens in the given time.
 func (w *world) run(d time.Duration) {
 	end := w.now.Add(d)
