@@ -49,9 +49,12 @@ func Dial(now time.Time, cfg *Config, ep Endpoint, r *Responder) (*Association, 
 		InStreams:   cfg.MaxInStreams,
 		InitialTSN:  a.id.localInitTSN,
 		Addrs:       a.id.locals.told,
-
-		SupportedAddrTypes: ep.families().types(),
-		ECN:                cfg.ECN,
+		ECN:         cfg.ECN,
+	}
+	// §3.3.2.1.5 is a MAY. With one address it says little, and pion/sctp drops an
+	// INIT with it, as with every parameter of this kind that it does not know.
+	if len(a.id.locals.told) > 0 {
+		a.hs.init.SupportedAddrTypes = ep.families().types()
 	}
 	a.setState(CookieWait)
 	a.sendInit(now)

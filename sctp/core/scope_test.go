@@ -61,23 +61,24 @@ func TestInitOfASingleHomedEndListsNothing(t *testing.T) { // RFC 9260 §5.1.2 A
 	require.Empty(t, firstInit(t, addrs("10.0.0.1", "127.0.0.1"), mustAddr("10.0.0.2")).Addrs, "one of use")
 	require.Empty(t, firstInit(t, addrs("10.0.0.1", "10.1.0.1"), mustAddr("203.0.113.1")).Addrs, "a NAT is in between")
 	i := firstInit(t, addrs("10.0.0.1"), mustAddr("10.0.0.2"))
-	require.Equal(t, []wire.ParamType{wire.ParamIPv4}, i.SupportedAddrTypes)
-	i = firstInit(t, addrs("fd00::1"), mustAddr("fd00::2"))
-	require.Equal(t, []wire.ParamType{wire.ParamIPv6}, i.SupportedAddrTypes)
+	require.Empty(t, i.SupportedAddrTypes)
 }
 
 func TestFamiliesAreAnnounced(t *testing.T) { // RFC 9260 §3.3.2.1.5
 	for _, c := range []struct {
 		no4, no6 bool
+		locals   []netip.Addr
 		want     []wire.ParamType
 	}{
-		{want: nil}, // nothing is known
-		{no6: true, want: []wire.ParamType{wire.ParamIPv4}},
-		{no4: true, want: []wire.ParamType{wire.ParamIPv6}},
+		{locals: bound, want: []wire.ParamType{wire.ParamIPv4, wire.ParamIPv6}},
+		{no6: true, locals: bound, want: []wire.ParamType{wire.ParamIPv4}},
+		{no4: true, locals: bound, want: []wire.ParamType{wire.ParamIPv6}},
+		{no6: true, want: nil}, // a single-homed end says no more than it must
 	} {
 		w := newWorld(t, 1)
 		a := w.host(addrA, 1, nil)
-		as, err := core.Dial(w.now, &a.cfg, core.Endpoint{LocalPort: 1, PeerPort: 2, PeerAddrs: []netip.AddrPort{addrB}, NoIPv4: c.no4, NoIPv6: c.no6}, a.resp)
+		as, err := core.Dial(w.now, &a.cfg, core.Endpoint{LocalPort: 1, PeerPort: 2, PeerAddrs: []netip.AddrPort{addrB},
+			LocalAddrs: c.locals, NoIPv4: c.no4, NoIPv6: c.no6}, a.resp)
 		require.NoError(t, err)
 		tr, ok := as.PollTransmit(w.now, w.buf, 1)
 		require.True(t, ok)
