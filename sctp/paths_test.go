@@ -262,11 +262,13 @@ func TestX1CampingOnAnAddress(t *testing.T) {
 			probes := camp(w, victim)
 			time.Sleep(wait)
 			v := w.stack(sctp.StackConfig{}, victim)
-			c, err := v.Dial(t.Context(), w.addr(), &sctp.Config{LocalPort: 4000})
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			c, err := v.Dial(ctx, w.addr(), &sctp.Config{LocalPort: 4000})
 			require.NoError(t, err)
-			_, err = w.listener.AcceptSCTP(t.Context()) // that of the attacker
+			_, err = w.listener.AcceptSCTP(ctx) // that of the attacker
 			require.NoError(t, err)
-			s, err := w.listener.AcceptSCTP(t.Context())
+			s, err := w.listener.AcceptSCTP(ctx)
 			require.NoError(t, err)
 			require.Equal(t, victim, s.RemoteAddr().(*sctp.Addr).IPs[0])
 			require.NoError(t, c.Send(t.Context(), text("here I am")))
