@@ -234,6 +234,26 @@ func TestVanishedAddressFailsOverAtOnce(t *testing.T) { // RFC 9260 §6.4.1
 	w.transfer(time.Minute, newFlow(a, b, 3, 3, 100), newFlow(b, a, 4, 3, 100))
 }
 
+// A peer that restarts is told the addresses that there are now.
+func TestVanishedAddressIsNotToldToARestartedPeer(t *testing.T) { // RFC 9260 §5.2.2
+	w, a, b := multihomed(t, 6, 3, 3, nil)
+	b.only().RemoveLocalAddr(w.now, homes[1][1])
+	b.drain(b.only())
+	var told []netip.Addr
+	b.tap = func(p wire.Packet) {
+		var i wire.Init
+		if p.First().Type() == wire.TypeInitAck && i.Decode(p.First()) == nil {
+			told = append([]netip.Addr(nil), i.Addrs...)
+		}
+	}
+	a.assocs = nil
+	a.dialAll(homes[1][0])
+	w.until(10*time.Second, "established", func() bool { return agree(a, b) })
+	require.Equal(t, []netip.Addr{homes[1][0], homes[1][2]}, told)
+	require.Equal(t, told, b.only().LocalAddrs())
+	w.transfer(time.Minute, newFlow(a, b, 1, 2, 20), newFlow(b, a, 2, 2, 20))
+}
+
 // All addresses gone: the association waits for one to come back, as long as its
 // counters allow.
 func TestAllAddressesVanishAndOneComesBack(t *testing.T) {
