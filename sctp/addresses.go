@@ -52,8 +52,9 @@ func (d *addresses) isClosed() bool {
 // AddLocalAddr makes an address of the host one of the stack's: it binds sockets to it,
 // unless those that it has are bound to all addresses. Associations set up from then on
 // tell it to their peers. Those that exist use it again if they had it when they were set
-// up; to tell it to their peers later is beyond RFC 9260 (it takes RFC 5061). It is not
-// an error if the stack has the address.
+// up; to tell it to their peers later is beyond RFC 9260 (it takes RFC 5061). A stack that
+// is bound to all addresses and was given some uses no others for new associations. It is
+// not an error if the stack has the address.
 func (s *Stack) AddLocalAddr(ip netip.Addr) error {
 	s.addrs.change.Lock()
 	defer s.addrs.change.Unlock()
