@@ -39,7 +39,6 @@ func randomConfig(r *rand.Rand, mortal bool) core.Config {
 	c.ECN = r.IntN(2) == 0
 	c.CookieLife = pick(r, time.Minute, time.Second, 300*time.Millisecond)
 	c.Congestion = pick[congestion.Algorithm](r, congestion.Reno, congestion.Cubic)
-	c.ECN = r.IntN(3) > 0
 	if mortal {
 		c.AssociationMaxRetrans, c.MaxInitRetransmits = 8, 8
 	}

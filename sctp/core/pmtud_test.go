@@ -2,6 +2,7 @@ package core_test
 
 import (
 	"fmt"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -72,6 +73,24 @@ func TestDiscoveryReachesTheMaximumInTwoRoundTrips(t *testing.T) {
 		require.Len(t, *sizes, 2, "PLPMTU is MAX_PLPMTU: nothing to look for")
 		require.Zero(t, a.only().Stats().BlackHoles)
 	}
+}
+
+// Trace.SizeChange tells each size that is found.
+func TestTraceOfPacketSizes(t *testing.T) {
+	var sizes []int
+	w, a, b := two(t, 9, func(c *core.Config) {
+		discovering(1500)(c)
+		c.Trace = &core.Trace{SizeChange: func(_ netip.AddrPort, size int) { sizes = append(sizes, size) }}
+	})
+	a.dial(b)
+	w.until(time.Second, "established", func() bool { return a.only().State() == core.Established })
+	a.say(1000)
+	w.run(time.Second)
+	w.net.SetDefaultLink(simnet.Link{Delay: 5 * time.Millisecond, MTU: 1300})
+	w.net.SetICMP(true)
+	a.say(10_000)
+	w.run(time.Second)
+	require.Equal(t, []int{1472, 1192, 1272}, sizes)
 }
 
 // RFC 8899 §5.3: the search finds what a link carries, or the next common size
