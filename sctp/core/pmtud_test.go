@@ -292,6 +292,42 @@ func TestFragmentsFitTheSmallestPath(t *testing.T) {
 	require.Equal(t, 1400-28-wire.HeaderLen, largest)
 }
 
+// RFC 8899 §5.2, RFC 9260 §5.4: no probes to an address that is not verified, nor to one
+// that has failed.
+func TestOnlyWorkingPathsAreSearched(t *testing.T) {
+	w, a, b := manyHomes(t, 2, 2, 2, discovering(1500))
+	w.net.SetLink(homes[0][1], homes[1][1], simnet.Link{Loss: 1})
+	w.net.SetLink(homes[0][1], homes[1][0], simnet.Link{Loss: 1})
+	w.net.SetLink(homes[0][0], homes[1][1], simnet.Link{Loss: 1})
+	as := a.dialAll(homes[1][0])
+	w.until(30*time.Second, "established", func() bool { return as.State() == core.Established && len(b.assocs) == 1 })
+	probes := map[netip.Addr]int{}
+	w.net.Observe(func(e simnet.Event) {
+		if pkt, err := wire.Parse(e.Packet.Data); err == nil && e.Kind == simnet.Sent {
+			for c := range pkt.Chunks() {
+				if c.Type() == wire.TypePad {
+					probes[e.Packet.To.Addr()]++
+				}
+			}
+		}
+	})
+	a.say(1000)
+	w.run(time.Minute)
+	require.Equal(t, map[netip.Addr]int{homes[1][0]: 2}, probes)
+	w.net.SetDefaultLink(simnet.Link{Loss: 1})
+	for range 20 {
+		w.run(time.Minute)
+		if as.State() == core.Established && as.Paths()[0].State == core.PathInactive {
+			break
+		}
+	}
+	require.Equal(t, core.PathInactive, as.Paths()[0].State)
+	_ = as.Send(w.now, &core.Outgoing{}, make([]byte, 2000))
+	a.drain(as)
+	w.run(time.Minute)
+	require.Equal(t, map[netip.Addr]int{homes[1][0]: 2}, probes)
+}
+
 // F2: the primary path dies, and the other one carries less than what was sent. The
 // chunks in flight no longer fit (RFC 9260 §6.4, §6.9).
 func TestF2FailoverToASmallerPath(t *testing.T) {
