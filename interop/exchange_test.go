@@ -110,7 +110,6 @@ func parse(addrs []string) []netip.Addr {
 // An exchange is our end of a transfer at work.
 type exchange struct {
 	received atomic.Int64 // messages
-	last     atomic.Int64 // when the last came, Unix time in nanoseconds
 	gap      time.Duration
 	done     chan error
 }
@@ -202,7 +201,6 @@ func (e *exchange) receiveAll(ctx context.Context, a *sctp.Association, x transf
 			e.gap = max(e.gap, now.Sub(last))
 		}
 		last = now
-		e.last.Store(now.UnixNano())
 		if err := check.Check(uint16(m.Stream), uint32(m.PPID), m.Unordered, m.Data); err != nil {
 			return err
 		}

@@ -26,7 +26,7 @@
 
 static struct {
 	int listen, unordered, nodelay, streams, rcvbuf, sndbuf, limit;
-	int size, rate, pause;
+	int size, rate, pause, fast;
 	int port, dport, encap, udp;
 	unsigned long send, recv;
 	uint64_t seed, peer_seed;
@@ -303,6 +303,7 @@ static void usage(void)
 		"  --rate N                   messages to send per second (as fast as it goes)\n"
 		"  --pause S                  receive nothing during the first S seconds\n"
 		"  --nodelay 1 --rcvbuf N     as the socket options (rcvbuf: 1 MiB, usrsctp 128 KiB)\n"
+		"  --fast 1                   timers for short round trips (usrsctp)\n"
 		"  --sndbuf N                 as the socket option; a message must fit\n"
 		"  --limit S                  give up after S seconds (300)\n");
 	exit(2);
@@ -351,6 +352,7 @@ static void options(int argc, char **argv)
 				strcmp(o, "rcvbuf") == 0 ? &opt.rcvbuf :
 				strcmp(o, "sndbuf") == 0 ? &opt.sndbuf :
 				strcmp(o, "size") == 0 ? &opt.size :
+				strcmp(o, "fast") == 0 ? &opt.fast :
 				strcmp(o, "rate") == 0 ? &opt.rate :
 				strcmp(o, "pause") == 0 ? &opt.pause :
 				strcmp(o, "limit") == 0 ? &opt.limit : NULL;

@@ -30,6 +30,7 @@ type transfer struct {
 	sndbuf      int
 	pause       time.Duration // before the C end begins to read, whole seconds
 	oursPause   time.Duration // before our end does
+	fast        bool          // the timers of usrsctp, as fastTimers
 	limit       time.Duration
 }
 
@@ -57,6 +58,9 @@ func (x transfer) args(role string) []string {
 	}
 	if x.peer != 0 {
 		add("peer-seed", x.peer)
+	}
+	if x.fast {
+		add("fast", 1)
 	}
 	if x.unordered {
 		add("unordered", 1)

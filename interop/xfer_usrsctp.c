@@ -25,6 +25,14 @@ static void prepare(void)
 	/* A whole message must fit; its UDP socket holds no more than this. */
 	usrsctp_sysctl_set_sctp_sendspace(opt.sndbuf > 0 ? opt.sndbuf : 1 << 20);
 	usrsctp_sysctl_set_sctp_recvspace(opt.rcvbuf > 0 ? opt.rcvbuf : 128 << 10);
+	if (opt.fast) { /* milliseconds; the others are the sysctls of guests */
+		usrsctp_sysctl_set_sctp_rto_initial_default(300);
+		usrsctp_sysctl_set_sctp_rto_min_default(100);
+		usrsctp_sysctl_set_sctp_rto_max_default(1000);
+		usrsctp_sysctl_set_sctp_path_rtx_max_default(1);
+		usrsctp_sysctl_set_sctp_heartbeat_interval_default(500);
+		usrsctp_sysctl_set_sctp_delayed_sack_time_default(20);
+	}
 	so = usrsctp_socket(fam, SOCK_STREAM, IPPROTO_SCTP, NULL, NULL, 0, NULL);
 	if (so == NULL)
 		fail("socket: %s", strerror(errno));
