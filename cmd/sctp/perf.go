@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,9 +24,10 @@ var errUnsupported = errors.New("mode is not supported")
 
 // The first byte of a perf message tells the server what to do with it.
 const (
-	opCount  = 'S' // count it
-	opEcho   = 'E' // send it back
-	opMemory = 'M' // reply with memory figures as JSON
+	opCount    = 'S' // count it; the count is told when the next opEcho comes
+	opCountNow = 'T' // count it, and tell the count whatever comes next
+	opEcho     = 'E' // send it back
+	opMemory   = 'M' // reply with memory figures as JSON
 )
 
 // maxPerfMessage bounds what the server reads as one message.
@@ -125,6 +127,22 @@ func memory() map[string]float64 {
 		"stack":      float64(m.StackInuse),
 		"goroutines": float64(runtime.NumGoroutine()),
 	}
+}
+
+// cpuSeconds is the user and system time of this process so far, where /proc tells
+// it, else 0.
+func cpuSeconds() float64 {
+	b, err := os.ReadFile("/proc/self/stat")
+	if err != nil {
+		return 0
+	}
+	f := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:])) // behind the name of the program
+	if len(f) < 13 {
+		return 0
+	}
+	user, _ := strconv.ParseFloat(f[11], 64)
+	system, _ := strconv.ParseFloat(f[12], 64)
+	return (user + system) / 100 // ticks, of which Linux shows 100 a second on every machine
 }
 
 // residentBytes reads the resident set where /proc tells it, else 0.

@@ -2,11 +2,9 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
 	"runtime/pprof"
 	"slices"
 	"strconv"
@@ -24,10 +22,14 @@ func perfClientCommand(o *perfOptions) *cobra.Command {
 		Short: "Run one measurement against a perf server",
 		Long: `Run one measurement against a perf server:
 
-  bulk SIZE MILLISECONDS       messages of SIZE bytes on one stream, ordered
-  pingpong SIZE COUNT          a message there and back, COUNT times
-  assoc MILLISECONDS PARALLEL  set-up and graceful shutdown without data
-  idle COUNT                   keep COUNT associations and tell their memory`,
+  bulk SIZE MILLISECONDS [COUNT]  messages of SIZE bytes on one stream, ordered;
+                                  on COUNT associations at once
+  timed SIZE MILLISECONDS         the same, and what has not arrived by then is
+                                  given up: for slow and lossy paths
+  pingpong SIZE COUNT             a message there and back, COUNT times
+  assoc MILLISECONDS PARALLEL     set-up and graceful shutdown without data
+  idle COUNT [SECONDS]            keep COUNT associations and tell their memory,
+                                  and the CPU time that they take in SECONDS`,
 		Args: cobra.MinimumNArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
 			return withProfile(o.profile, func() error { return perfRun(c, args, o) })
@@ -79,15 +81,17 @@ func perfRun(c *cobra.Command, args []string, o *perfOptions) (err error) {
 	p := &perfClient{ctx: c.Context(), stack: stack, addr: addrs[0], cfg: o.config()}
 	var r report
 	switch mode := args[1]; {
-	case mode == "bulk" && len(n) == 2:
-		r, err = p.bulk(n[0], time.Duration(n[1])*time.Millisecond)
+	case mode == "bulk" && (len(n) == 2 || len(n) == 3):
+		r, err = p.bulk(n[0], time.Duration(n[1])*time.Millisecond, append(n, 1)[2])
+	case mode == "timed" && len(n) == 2:
+		r, err = p.timed(n[0], time.Duration(n[1])*time.Millisecond)
 	case mode == "pingpong" && len(n) == 2:
 		r, err = p.pingpong(n[0], n[1])
 	case mode == "assoc" && len(n) >= 1:
 		r = p.assoc(time.Duration(n[0])*time.Millisecond, append(n, 1)[1])
-	case mode == "idle" && len(n) == 1:
-		r, err = p.idle(n[0])
-	case slices.Contains([]string{"bulk", "pingpong", "assoc", "idle"}, mode):
+	case mode == "idle" && (len(n) == 1 || len(n) == 2):
+		r, err = p.idle(n[0], time.Duration(append(n, 0)[1])*time.Second)
+	case slices.Contains([]string{"bulk", "timed", "pingpong", "assoc", "idle"}, mode):
 		return usage("perf client: wrong number of arguments for %s", mode)
 	default:
 		return fmt.Errorf("%w: %s", errUnsupported, mode)
@@ -119,32 +123,6 @@ func (p *perfClient) roundTrip(a *sctp.Association, msg, buf []byte) ([]byte, er
 	}
 	m, err := a.ReceiveMessage(p.ctx, buf, maxPerfMessage)
 	return m.Data, err
-}
-
-// bulk sends for d, then waits until the server has it all.
-func (p *perfClient) bulk(size int, d time.Duration) (report, error) {
-	a, err := p.dial()
-	if err != nil {
-		return nil, err
-	}
-	defer a.Close()
-	msg, echo, mark := make([]byte, size), make([]byte, 256), []byte{opEcho}
-	msg[0] = opCount
-	if _, err := p.roundTrip(a, mark, echo); err != nil {
-		return nil, err
-	}
-	m := sctp.Message{Data: msg, More: true}
-	start, sent := time.Now(), 0
-	// The clock is looked at once per 64 KiB.
-	for every := max(1, 65536/size); sent%every != 0 || time.Since(start) < d; sent++ {
-		if err := a.Send(p.ctx, &m); err != nil {
-			return nil, err
-		}
-	}
-	if _, err := p.roundTrip(a, mark, echo); err != nil {
-		return nil, err
-	}
-	return report{"msgs": sent, "secs": time.Since(start).Seconds()}, nil
 }
 
 // pingpong measures round trips after a warm-up of a tenth more.
@@ -196,46 +174,4 @@ func (p *perfClient) assoc(d time.Duration, parallel int) report {
 	}
 	wg.Wait()
 	return report{"assocs": done, "failed": failed, "secs": time.Since(start).Seconds()}
-}
-
-// idle opens count associations and tells what each costs at both ends.
-func (p *perfClient) idle(count int) (report, error) {
-	probe, err := p.dial()
-	if err != nil {
-		return nil, err
-	}
-	server0, err := p.serverMemory(probe)
-	if err != nil {
-		return nil, err
-	}
-	client0 := memory()
-	assocs := make([]*sctp.Association, count)
-	start := time.Now()
-	for i := range assocs {
-		if assocs[i], err = p.dial(); err != nil {
-			return nil, fmt.Errorf("association %d: %w", i, err)
-		}
-	}
-	r := report{"assocs": count, "open_secs": time.Since(start).Seconds()}
-	time.Sleep(300 * time.Millisecond) // the last handshakes settle
-	client1 := memory()
-	server1, err := p.serverMemory(probe)
-	if err != nil {
-		return nil, err
-	}
-	for k := range client0 {
-		r["client_"+k+"_per"] = (client1[k] - client0[k]) / float64(count)
-		r["server_"+k+"_per"] = (server1[k] - server0[k]) / float64(count)
-	}
-	runtime.KeepAlive(assocs)
-	return r, nil
-}
-
-func (p *perfClient) serverMemory(a *sctp.Association) (map[string]float64, error) {
-	b, err := p.roundTrip(a, []byte{opMemory}, make([]byte, 512))
-	if err != nil {
-		return nil, err
-	}
-	var m map[string]float64
-	return m, json.Unmarshal(b, &m)
 }

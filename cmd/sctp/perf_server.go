@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"sync"
 	"time"
 
@@ -25,12 +26,27 @@ func perfServerCommand(o *perfOptions) *cobra.Command {
 	}
 }
 
-// received is what the server's associations took in.
+// received is what the server's associations took in, together.
 type received struct {
 	mu          sync.Mutex
 	msgs, bytes int64
-	secs        float64
+	first, last time.Time // the first message and the latest end of a count
 	conns       int64
+}
+
+// add counts what one association has received since first.
+func (r *received) add(msgs, bytes int64, first time.Time) {
+	if msgs == 0 {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.msgs += msgs
+	r.bytes += bytes
+	if r.first.IsZero() || first.Before(r.first) {
+		r.first = first
+	}
+	r.last = time.Now()
 }
 
 func perfServe(c *cobra.Command, address string, o *perfOptions) (err error) {
@@ -63,7 +79,7 @@ func perfServe(c *cobra.Command, address string, o *perfOptions) (err error) {
 	_, _ = io.Copy(io.Discard, c.InOrStdin()) // ends when the other side is done with us
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return o.print(c.OutOrStdout(), report{"rx_msgs": r.msgs, "rx_bytes": r.bytes, "rx_secs": r.secs, "rx_conns": r.conns})
+	return o.print(c.OutOrStdout(), report{"rx_msgs": r.msgs, "rx_bytes": r.bytes, "rx_secs": r.last.Sub(r.first).Seconds(), "rx_conns": r.conns})
 }
 
 // serve does what the first byte of each message says.
@@ -91,16 +107,18 @@ func (r *received) serve(a *sctp.Association) {
 			}
 			msgs++
 			bytes += int64(len(m.Data))
+		case opCountNow:
+			r.add(1, int64(len(m.Data)), time.Now())
 		case opEcho:
-			if msgs > 0 {
-				r.mu.Lock()
-				r.msgs, r.bytes, r.secs = msgs, bytes, time.Since(first).Seconds()
-				r.mu.Unlock()
-			}
+			r.add(msgs, bytes, first)
+			msgs, bytes = 0, 0
 			err = a.Send(ctx, &sctp.Message{Data: m.Data})
 		case opMemory:
+			figures := map[string]float64{"cpu_before": cpuSeconds()}
+			maps.Copy(figures, memory())
+			figures["cpu_after"] = cpuSeconds()
 			var b []byte
-			if b, err = json.Marshal(memory()); err == nil {
+			if b, err = json.Marshal(figures); err == nil {
 				err = a.Send(ctx, &sctp.Message{Data: b})
 			}
 		}

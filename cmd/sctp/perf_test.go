@@ -76,6 +76,50 @@ func TestPerfLargeMessages(t *testing.T) {
 	require.Equal(t, sent*300_000, got["rx_bytes"])
 }
 
+// Bulk on several associations at once: the server counts all of them together.
+func TestPerfManyAssociations(t *testing.T) {
+	s, addr := perfServer(t)
+	out, err := execute(t, strings.NewReader(""), "perf", "client", addr, "bulk", "1000", "100", "5")
+	require.NoError(t, err)
+	sent := figures(t, out)["msgs"]
+	require.GreaterOrEqual(t, sent, 5.0*65)
+	_, line, _ := strings.Cut(s.wait(), "\n")
+	got := figures(t, line)
+	require.Equal(t, sent, got["rx_msgs"])
+	require.Equal(t, sent*1000, got["rx_bytes"])
+	require.GreaterOrEqual(t, got["rx_secs"], 0.1)
+	require.EqualValues(t, 5, got["rx_conns"])
+}
+
+// A timed transfer ends at its time, and the server tells what had arrived by then.
+func TestPerfTimed(t *testing.T) {
+	s, addr := perfServer(t)
+	out, err := execute(t, strings.NewReader(""), "perf", "client", addr, "timed", "1000", "150")
+	require.NoError(t, err)
+	sent := figures(t, out)
+	require.GreaterOrEqual(t, sent["secs"], 0.15)
+	require.Less(t, sent["secs"], 5.0)
+	_, line, _ := strings.Cut(s.wait(), "\n")
+	got := figures(t, line)
+	require.Positive(t, got["rx_msgs"])
+	require.LessOrEqual(t, got["rx_msgs"], sent["msgs"])
+	require.Positive(t, got["rx_secs"])
+}
+
+// Idle associations that are watched for a while tell the CPU time of both ends.
+func TestPerfWatchesIdleAssociations(t *testing.T) {
+	_, addr := perfServer(t)
+	out, err := execute(t, strings.NewReader(""), "perf", "client", addr, "idle", "3", "1")
+	require.NoError(t, err)
+	got := figures(t, out)
+	require.EqualValues(t, 1, got["watch_secs"])
+	for _, k := range []string{"client_cpu_secs", "server_cpu_secs"} {
+		require.Contains(t, got, k)
+		require.GreaterOrEqual(t, got[k], 0.0)
+		require.Less(t, got[k], 2.0)
+	}
+}
+
 // ANCHOR_MTU is the IP MTU to respect; what is no number means 1500.
 func TestPerfMTU(t *testing.T) {
 	for env, want := range map[string]int{"": 1500, "9000": 9000, "1500": 1500, "x": 1500, "-5": 1500} {
