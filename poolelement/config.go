@@ -9,6 +9,7 @@ import (
 
 	"github.com/rserpool/rserpool/asap/core"
 	"github.com/rserpool/rserpool/internal/asaplink"
+	"github.com/rserpool/rserpool/poolelement/cookie"
 	"github.com/rserpool/rserpool/rserpool"
 	"github.com/rserpool/rserpool/sctp"
 )
@@ -56,6 +57,11 @@ type Config struct {
 	// cookies cannot be used then. All elements of a pool must agree.
 	DataOnly bool
 
+	// Cookies seals the cookies that sessions send and opens those that come back, so
+	// that users can neither read nor forge them. All elements of the pool need the
+	// same keys. Nil: cookies are sent as they are.
+	Cookies *cookie.Sealer
+
 	// KnownRegistrarsOnly restricts home registrars to Registrars: one that is not
 	// listed cannot take this element over (RFC 5355 §2.6).
 	KnownRegistrarsOnly bool
@@ -81,6 +87,7 @@ type setup struct {
 	profile    core.Profile
 	use        rserpool.TransportUse
 	ppid       sctp.PPID
+	cookies    *cookie.Sealer
 	log        *zap.Logger
 }
 
@@ -88,7 +95,7 @@ func (c *Config) resolve(ctx context.Context) (*setup, error) {
 	if len(c.Registrars) == 0 {
 		return nil, errors.New("poolelement: Config.Registrars is empty")
 	}
-	s := &setup{policy: c.Policy, profile: c.Profile, use: rserpool.UseDataControl, log: c.Logger}
+	s := &setup{policy: c.Policy, profile: c.Profile, use: rserpool.UseDataControl, cookies: c.Cookies, log: c.Logger}
 	var err error
 	if s.registrars, err = asaplink.Registrars(ctx, c.Registrars); err != nil {
 		return nil, err

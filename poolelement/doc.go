@@ -40,8 +40,8 @@
 //
 // # What it does not do
 //
-// Nothing is authenticated or encrypted, and cookies are what the handler makes of
-// them: sign those that must not be forged. Only SCTP can be served, though a
+// Data is neither authenticated nor encrypted: run TLS over the sessions where that
+// matters. Cookies are sealed if Config.Cookies says so, by package cookie. Only SCTP can be served, though a
 // registration with another transport is a matter of package asap/core. Business
 // cards (RFC 5352 §3.9) are not sent.
 package poolelement

@@ -98,21 +98,35 @@ func (s *Session) Association() *sctp.Association { return s.ch.Association() }
 
 // Cookie waits for the first message of the user. If that brings a cookie along from
 // an element that served it before, Cookie returns it; if it is data, nil. A service in
-// which the server speaks first cannot wait for it. The cookie comes from the
-// network: it may be forged or replayed unless the service has signed it.
+// which the server speaks first cannot wait for it.
+//
+// With Config.Cookies it is the state that was sealed; the error for one that is not
+// accepted is a cookie.ErrInvalid, and whether the service then begins anew or ends the
+// session is up to it. Without, the cookie comes from the network: it may be forged.
 func (s *Session) Cookie(ctx context.Context) ([]byte, error) {
 	if err := s.ch.AwaitFirst(ctx); err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	return bytes.Clone(s.cookie), nil
+	c := bytes.Clone(s.cookie)
+	s.mu.Unlock()
+	if c == nil || s.pe.cfg.cookies == nil {
+		return c, nil
+	}
+	return s.pe.cfg.cookies.Open(c)
 }
 
 // SendCookie gives the user a cookie, which replaces earlier ones: when this element
 // fails, the user hands it to the next one (RFC 5352 §3.8). It may be up to 65,524
-// bytes long; users may accept less.
+// bytes long, and with Config.Cookies, which seals it, as long as that allows; users may
+// accept less.
 func (s *Session) SendCookie(ctx context.Context, cookie []byte) error {
+	if sealer := s.pe.cfg.cookies; sealer != nil {
+		var err error
+		if cookie, err = sealer.Seal(cookie); err != nil {
+			return err
+		}
+	}
 	return s.ch.SendControl(ctx, &asap.Cookie{Cookie: cookie})
 }
 

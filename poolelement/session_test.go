@@ -15,6 +15,7 @@ import (
 	"github.com/rserpool/rserpool/asap"
 	"github.com/rserpool/rserpool/internal/asaplink/asaplinktest"
 	"github.com/rserpool/rserpool/poolelement"
+	"github.com/rserpool/rserpool/poolelement/cookie"
 	"github.com/rserpool/rserpool/rserpool"
 	"github.com/rserpool/rserpool/sctp"
 )
@@ -264,5 +265,55 @@ func TestSessionCloseUnblocks(t *testing.T) {
 		require.ErrorIs(t, <-errs, net.ErrClosed)
 		require.ErrorIs(t, <-errs, net.ErrClosed)
 		require.NoError(t, s.Close())
+	})
+}
+
+func cookieSealer(t *testing.T, h rserpool.PoolHandle) *cookie.Sealer {
+	t.Helper()
+	key, err := cookie.NewKey(bytes.Repeat([]byte("key!"), 8))
+	require.NoError(t, err)
+	s, err := cookie.NewSealer(&cookie.Config{Pool: h, Keys: []cookie.Key{key}})
+	require.NoError(t, err)
+	return s
+}
+
+// RFC 5352 §3.8: "a cookie should be signed by the sending PE […] and verified by the
+// receiving PE".
+func TestSealedCookies(t *testing.T) {
+	sealer := cookieSealer(t, pool)
+	session(t, poolelement.Config{Cookies: sealer}, func(t *testing.T, user *sctp.Association, s *poolelement.Session) {
+		sealed, err := sealer.Seal([]byte("from another element"))
+		require.NoError(t, err)
+		control(t, user, &asap.CookieEcho{Cookie: sealed})
+		state, err := s.Cookie(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, "from another element", string(state))
+
+		require.NoError(t, s.SendCookie(t.Context(), []byte("for the next one")))
+		m, err := user.ReceiveMessage(t.Context(), nil, 1000)
+		require.NoError(t, err)
+		msg, err := asap.Decode(m.Data)
+		require.NoError(t, err)
+		c := msg.(*asap.Cookie).Cookie
+		require.NotContains(t, string(c), "next")
+		state, err = sealer.Open(c)
+		require.NoError(t, err)
+		require.Equal(t, "for the next one", string(state))
+		require.Error(t, s.SendCookie(t.Context(), make([]byte, cookie.DefaultMaxState+1)))
+	})
+}
+
+// Z16: a cookie that the user has made up does not reach the service, and the session
+// is the service's to end.
+func TestZ16ForgedCookieIsRefused(t *testing.T) {
+	session(t, poolelement.Config{Cookies: cookieSealer(t, pool)}, func(t *testing.T, user *sctp.Association, s *poolelement.Session) {
+		control(t, user, &asap.CookieEcho{Cookie: []byte("I am the administrator")})
+		data(t, user, "hello")
+		state, err := s.Cookie(t.Context())
+		require.ErrorIs(t, err, cookie.ErrInvalid)
+		require.Nil(t, state)
+		m, err := s.Receive(t.Context(), make([]byte, 10))
+		require.NoError(t, err)
+		require.Equal(t, "hello", string(m.Data))
 	})
 }

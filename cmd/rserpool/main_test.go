@@ -152,6 +152,7 @@ func serve(t *testing.T, flags []string, args ...string) (*server, string) {
 
 func TestExitCodesAndErrors(t *testing.T) {
 	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(dir+"/notkeys", []byte("my password!\n"), 0o600))
 	for _, tt := range []struct {
 		code int
 		text string // in the error
@@ -184,6 +185,8 @@ func TestExitCodesAndErrors(t *testing.T) {
 		{2, "--root is for files", "serve echo --pool x --root ."},
 		{2, "--policy", "serve echo --pool x --policy Best"},
 		{2, "--listen", "serve echo --pool x --listen x:y"},
+		{2, "line 1: not Base64", "serve echo --pool x --cookie-key " + dir + "/notkeys"},
+		{1, "no such file", "serve echo --pool x --cookie-key " + dir + "/none"},
 		{2, "--advertise", "serve echo --pool x --advertise 1.2.3.4"},
 		{2, "pool", "serve echo --pool " + strings.Repeat("x", rserpool.MaxPoolHandle+1)},
 		{1, "no such file", "serve files --pool x --root " + filepath.Join(dir, "missing")},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/rserpool/rserpool/internal/service"
 	"github.com/rserpool/rserpool/poolelement"
+	"github.com/rserpool/rserpool/poolelement/cookie"
 	"github.com/rserpool/rserpool/rserpool"
 	"github.com/rserpool/rserpool/sctp"
 )
@@ -25,6 +27,8 @@ type serveOptions struct {
 	advertise     string
 	policy        string
 	id            hexID
+	cookieKeys    string
+	cookieLife    time.Duration
 	root          string
 	hashAhead     bool
 	sessions      int
@@ -57,7 +61,11 @@ Policies are those of RFC 5356, with constants behind colons: RoundRobin,
 WeightedRoundRobin:3, Random, WeightedRandom:2, Priority:10, LeastUsed,
 LeastUsedDegradation:0.1, PriorityLeastUsed:0.1, RandomizedLeastUsed. All
 elements of a pool need the same one. The load of the adaptive ones is that of
---sessions.`,
+--sessions.
+
+The state that users carry from one element to the next is open to them unless
+--cookie-key names a file with a secret in Base64 on each line, as "openssl rand
+-base64 32" prints it: the same at all elements. The first seals, all open.`,
 		Example: `  rserpool serve echo --pool EchoPool
   rserpool serve files --root /srv/files --pool FilePool --policy LeastUsed
   rserpool serve pingpong --pool PingPongPool --registrar 192.0.2.1:3863`,
@@ -74,6 +82,8 @@ elements of a pool need the same one. The load of the adaptive ones is that of
 	f.Var(&o.id, "id", "identifier within the pool (default random)")
 	f.StringVar(&o.root, "root", "", "`directory` to serve (files)")
 	f.BoolVar(&o.hashAhead, "hash-ahead", false, "hash all files at the start (files)")
+	f.StringVar(&o.cookieKeys, "cookie-key", "", "`file` of secrets to seal the state of sessions with")
+	f.DurationVar(&o.cookieLife, "cookie-life", cookie.DefaultLife, "how long sealed state is good for")
 	f.IntVar(&o.sessions, "sessions", 0, "most sessions at once (default no limit)")
 	f.IntVar(&o.failAfter, "fail-after", 0, "abort sessions after so many replies (pingpong)")
 	f.DurationVar(&o.wait, "wait", 0, "how long to look for a registrar (default for ever)")
@@ -84,7 +94,7 @@ elements of a pool need the same one. The load of the adaptive ones is that of
 	exitWithStdin(c, &o.exitWithStdin)
 	fixed(c, "policy", "RoundRobin", "WeightedRoundRobin:1", "Random", "WeightedRandom:1", "Priority:1",
 		"LeastUsed", "LeastUsedDegradation:0.1", "PriorityLeastUsed:0.1", "RandomizedLeastUsed")
-	noFiles(c, "pool", "listen", "advertise", "id", "sessions", "fail-after", "wait")
+	noFiles(c, "pool", "listen", "advertise", "id", "sessions", "fail-after", "wait", "cookie-life")
 	must(c.MarkFlagDirname("root"))
 	return c
 }
@@ -120,14 +130,37 @@ func (o *serveOptions) resolve(c *cobra.Command) (*poolelement.Config, error) {
 			return nil, usage("--advertise: %s", oneLine(err))
 		}
 	}
+	sealer, err := o.sealer()
+	if err != nil {
+		return nil, err
+	}
 	log, err := o.client.log.logger(c.ErrOrStderr())
 	if err != nil {
 		return nil, err
 	}
 	return &poolelement.Config{
 		Registrars: registrars, Listen: o.listen, Advertise: o.advertise, PEID: rserpool.PEID(o.id),
-		Policy: policy, Profile: p, SCTP: &sctp.Config{SendBuffer: int(o.buffer)}, Logger: log,
+		Policy: policy, Profile: p, Cookies: sealer, SCTP: &sctp.Config{SendBuffer: int(o.buffer)}, Logger: log,
 	}, nil
+}
+
+// sealer makes what seals the cookies, nil without --cookie-key.
+func (o *serveOptions) sealer() (*cookie.Sealer, error) {
+	if o.cookieKeys == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(o.cookieKeys)
+	if err != nil {
+		return nil, fmt.Errorf("--cookie-key: %w", err)
+	}
+	keys, err := cookie.ParseKeys(text)
+	if err != nil {
+		return nil, usage("--cookie-key: %s", oneLine(err))
+	}
+	if o.cookieLife <= 0 {
+		return nil, usage("--cookie-life: %v is no time", o.cookieLife)
+	}
+	return cookie.NewSealer(&cookie.Config{Pool: rserpool.PoolHandle(o.pool), Keys: keys, Life: o.cookieLife})
 }
 
 func (o *serveOptions) run(c *cobra.Command, name string) (err error) {

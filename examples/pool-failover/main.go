@@ -9,14 +9,17 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
 	"strconv"
+	"time"
 
 	"github.com/rserpool/rserpool/asap/core"
 	"github.com/rserpool/rserpool/poolelement"
+	"github.com/rserpool/rserpool/poolelement/cookie"
 	"github.com/rserpool/rserpool/pooluser"
 	"github.com/rserpool/rserpool/registrar"
 	registrarcore "github.com/rserpool/rserpool/registrar/core"
@@ -42,9 +45,15 @@ func run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	sealer, err := newSealer()
+	if err != nil {
+		return err
+	}
 	servers := map[rserpool.PEID]*poolelement.PoolElement{}
 	for range 3 {
-		pe, err := poolelement.Listen(ctx, pool, &poolelement.Config{Registrars: registrars, Profile: core.ProfileFast})
+		pe, err := poolelement.Listen(ctx, pool, &poolelement.Config{
+			Registrars: registrars, Profile: core.ProfileFast, Cookies: sealer,
+		})
 		if err != nil {
 			return err
 		}
@@ -65,7 +74,7 @@ func run(ctx context.Context, out io.Writer) error {
 	}
 	defer s.Close()
 	s.OnFailover(func(_ context.Context, cookie []byte) error {
-		fmt.Fprintf(out, "server failed; the next one gets the cookie %q\n", cookie)
+		fmt.Fprintf(out, "server failed; the next one gets a cookie of %d bytes, which only it can read\n", len(cookie))
 		return nil // the next question goes to it
 	})
 	for n := 1; n <= 9; n++ {
@@ -95,14 +104,26 @@ func ask(ctx context.Context, s *pooluser.Session) (answer string, err error) {
 	return answer, err
 }
 
+// newSealer makes what seals the state that clients carry from server to server. Here
+// all servers are in one process; others read the same secret from a file.
+func newSealer() (*cookie.Sealer, error) {
+	secret := make([]byte, 32)
+	_, _ = rand.Read(secret) // never fails
+	key, err := cookie.NewKey(secret)
+	if err != nil {
+		return nil, err
+	}
+	return cookie.NewSealer(&cookie.Config{Pool: pool, Keys: []cookie.Key{key}, Life: time.Minute})
+}
+
 // count answers each question with the next number. It begins where the user's cookie
 // says, and keeps nothing else.
 func count(ctx context.Context, s *poolelement.Session) {
-	cookie, err := s.Cookie(ctx)
+	state, err := s.Cookie(ctx)
 	if err != nil {
-		return
+		return // the client has gone, or it has made the cookie up
 	}
-	n, _ := strconv.Atoi(string(cookie)) // 0 without one; a real service signs its cookies
+	n, _ := strconv.Atoi(string(state)) // 0 without one
 	buf := make([]byte, 64)
 	for {
 		if _, err := s.Receive(ctx, buf); err != nil {

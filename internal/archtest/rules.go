@@ -42,7 +42,8 @@ var arrows = map[string][]string{
 	"registrar/core":     {"asap", "enrp", "handlespace", "rserpool/profile"},
 	"registrar":          {"registrar/core", "sctp"},
 	"internal/asaplink":  {"asap/core", "sctp"}, // the shell that elements and users share
-	"poolelement":        {"asap/core", "sctp", "internal/asaplink"},
+	"poolelement/cookie": {"rserpool"},
+	"poolelement":        {"asap/core", "sctp", "internal/asaplink", "poolelement/cookie"},
 	"pooluser":           {"asap/core", "handlespace/policy", "sctp", "internal/asaplink"},
 
 	// What tests and tools share. simnet is a carrier; scenario runs cores.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/rserpool/rserpool/poolelement"
+	"github.com/rserpool/rserpool/poolelement/cookie"
 	"github.com/rserpool/rserpool/sctp"
 )
 
@@ -99,14 +100,15 @@ type transfer struct {
 // serve handles the requests of a session, which begins with a request, or with the
 // cookie of a transfer that another element began.
 func (t *transfer) serve(ctx context.Context) error {
-	cookie, err := t.s.Cookie(ctx)
+	state, err := t.s.Cookie(ctx)
+	switch {
+	case errors.Is(err, cookie.ErrInvalid):
+		err = t.report(ctx, &FileError{FileMalformed, err.Error()})
+	case err == nil && state != nil:
+		err = t.report(ctx, t.resume(ctx, state))
+	}
 	if err != nil {
 		return err
-	}
-	if cookie != nil {
-		if err := t.report(ctx, t.resume(ctx, cookie)); err != nil {
-			return err
-		}
 	}
 	var buf []byte
 	for {

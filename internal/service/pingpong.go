@@ -8,6 +8,7 @@ import (
 
 	"github.com/rserpool/rserpool/internal/tlv"
 	"github.com/rserpool/rserpool/poolelement"
+	"github.com/rserpool/rserpool/poolelement/cookie"
 	"github.com/rserpool/rserpool/sctp"
 )
 
@@ -130,12 +131,15 @@ func (p *PingPong) ServeSession(ctx context.Context, s *poolelement.Session) {
 
 func (p *PingPong) serve(ctx context.Context, s *poolelement.Session) error {
 	next := uint64(1)
-	cookie, err := s.Cookie(ctx)
+	state, err := s.Cookie(ctx)
+	if errors.Is(err, cookie.ErrInvalid) {
+		return err
+	}
 	if err != nil {
 		return nil // the user has gone
 	}
-	if cookie != nil {
-		if next, err = decodePingPongCookie(cookie); err != nil {
+	if state != nil {
+		if next, err = decodePingPongCookie(state); err != nil {
 			return err
 		}
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/rserpool/rserpool/internal/service"
 	"github.com/rserpool/rserpool/poolelement"
+	"github.com/rserpool/rserpool/poolelement/cookie"
 	"github.com/rserpool/rserpool/pooluser"
 	"github.com/rserpool/rserpool/rserpool"
 	"github.com/rserpool/rserpool/sctp"
@@ -175,8 +176,30 @@ func TestPingPongBytes(t *testing.T) {
 }
 
 // The reply numbers go on with the next element: the cookie carries them.
-func TestPingPongContinuesElsewhere(t *testing.T) {
+func TestPingPongContinuesElsewhere(t *testing.T) { testPingPong(t, nil) }
+
+// RFC 5352 §3.8: also if the cookies are sealed.
+func TestPingPongContinuesWithSealedCookies(t *testing.T) {
+	key, err := cookie.NewKey(make([]byte, 32))
+	require.NoError(t, err)
+	sealer, err := cookie.NewSealer(&cookie.Config{Pool: pool, Keys: []cookie.Key{key}})
+	require.NoError(t, err)
+	testPingPong(t, sealer)
+	// Z16: what anybody could write, which without a seal is a cookie like any other.
 	inWorld(t, func(t *testing.T, w *world) {
+		w.cookies = sealer
+		a := w.raw(w.serve(1, newService(t, "pingpong", service.Options{})))
+		w.echo(a, []byte("<PP-TD1>12345678"))
+		_, err := a.Receive(t.Context(), make([]byte, 100))
+		var abort *sctp.AbortError
+		require.ErrorAs(t, err, &abort)
+	})
+}
+
+func testPingPong(t *testing.T, sealer *cookie.Sealer) {
+	t.Helper()
+	inWorld(t, func(t *testing.T, w *world) {
+		w.cookies = sealer
 		for id := range 3 {
 			w.serve(rserpool.PEID(id+1), newService(t, "pingpong", service.Options{FailAfter: 4}))
 		}
@@ -237,13 +260,13 @@ func TestPingPongHostile(t *testing.T) {
 
 // A cookie that is none of PingPong's aborts the session, as with rsplib.
 func TestPingPongRefusesForeignCookies(t *testing.T) {
-	for _, cookie := range []string{"<PP-TD1>", "<PP-TD1>1234567", "<PP-TD1>123456789", "<FG-TD1>12345678"} {
+	for _, c := range []string{"<PP-TD1>", "<PP-TD1>1234567", "<PP-TD1>123456789", "<FG-TD1>12345678"} {
 		inWorld(t, func(t *testing.T, w *world) {
 			a := w.raw(w.serve(1, newService(t, "pingpong", service.Options{})))
-			w.echo(a, []byte(cookie))
+			w.echo(a, []byte(c))
 			_, err := a.Receive(t.Context(), make([]byte, 100))
 			var abort *sctp.AbortError
-			require.ErrorAs(t, err, &abort, cookie)
+			require.ErrorAs(t, err, &abort, c)
 		})
 	}
 }

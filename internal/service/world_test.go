@@ -14,6 +14,7 @@ import (
 	"github.com/rserpool/rserpool/asap/core"
 	"github.com/rserpool/rserpool/internal/asaplink/asaplinktest"
 	"github.com/rserpool/rserpool/poolelement"
+	"github.com/rserpool/rserpool/poolelement/cookie"
 	"github.com/rserpool/rserpool/pooluser"
 	"github.com/rserpool/rserpool/rserpool"
 	"github.com/rserpool/rserpool/sctp"
@@ -30,6 +31,8 @@ type world struct {
 	user      *pooluser.PoolUser
 	// dataOnly registers transports without control channel.
 	dataOnly bool
+	// cookies seals the cookies of all elements.
+	cookies *cookie.Sealer
 }
 
 // inWorld runs f in a simulated network with fake time.
@@ -48,7 +51,7 @@ func (w *world) serve(id rserpool.PEID, h poolelement.Handler) *poolelement.Pool
 	w.t.Helper()
 	pe, err := poolelement.Listen(w.t.Context(), pool, &poolelement.Config{
 		Registrars: []string{w.registrar.Address()}, Stack: w.Stack(10 + int(id)),
-		Profile: core.ProfileFast, PEID: id, DataOnly: w.dataOnly,
+		Profile: core.ProfileFast, PEID: id, DataOnly: w.dataOnly, Cookies: w.cookies,
 		Policy: rserpool.Policy{Type: rserpool.Priority, Priority: 100 - uint32(id)},
 	})
 	require.NoError(w.t, err)
