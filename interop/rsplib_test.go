@@ -17,11 +17,10 @@ const (
 	enrpPort = 9901
 )
 
-// startRegistrar starts rsplib's registrar in a guest. It neither announces nor
-// listens to announcements on the ENRP side but talks to the peers given
-// (addresses), as the rig's networks are shared by all tests.
-func startRegistrar(t testing.TB, m machine, id uint32, peers ...string) *peer {
-	t.Helper()
+// rspregistrar is the command line of rsplib's registrar in a guest. It neither
+// announces nor listens to announcements but talks to the peers given (addresses), as
+// the rig's networks are shared by all tests.
+func rspregistrar(m machine, id uint32, peers ...string) []string {
 	both := strings.Join(m.both()[1:], ",")
 	args := []string{"rspregistrar", "-loglevel=4", "-logcolor=off",
 		fmt.Sprintf("-asap=%s:%d,%s", m.addr(), asapPort, both),
@@ -35,6 +34,13 @@ func startRegistrar(t testing.TB, m machine, id uint32, peers ...string) *peer {
 	for _, p := range peers {
 		args = append(args, fmt.Sprintf("-peer=%s:%d", p, enrpPort))
 	}
+	return args
+}
+
+// startRegistrar starts rsplib's registrar in a guest.
+func startRegistrar(t testing.TB, m machine, id uint32, peers ...string) *peer {
+	t.Helper()
+	args := rspregistrar(m, id, peers...)
 	for try := 0; ; try++ {
 		p := m.start(t, "registrar", args...)
 		p.await(t, "Registrar started|Address already in use", 15*time.Second)
