@@ -2,7 +2,8 @@
 # checkcap.sh FILE...: has tshark look at captures for packets that our side
 # sent and that it calls malformed, or whose SCTP, UDP or IP checksum is
 # wrong.  Our side is the host's addresses .1 to .8 and the nodes .61 to .99 on
-# both networks; .9 is for tests that send rubbish on purpose.  Prints each bad packet, and the number
+# both networks;
+# .9 and the nodes .21 to .39 are for tests that send rubbish on purpose.  Prints each bad packet, and the number
 # of packets looked at; exit 1 if any is bad, or if there are fewer than
 # CHECKCAP_MIN.
 set -euo pipefail

@@ -46,7 +46,7 @@ trap '"$rig" down' EXIT
 trap 'exit 130' INT TERM
 "$rig" down
 "$rig" up || die "no rig"
-# Kernel SCTP: k1 to k4. rsplib's registrars and friends: r1 to r3, without
+# Kernel SCTP: k1 to k4. rsplib's registrars and friends: r1 to r4, without
 # IPv6 (README.md, Traps). usrsctp: the nodes n1 and n2. The timers are quick,
 # so that a dead path shows within a second or two; the buffers are larger than
 # the distribution's 208 KiB, which many small messages overrun: the kernel then
@@ -57,7 +57,7 @@ v4="net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1"
 rsp="net.sctp.rto_max=800 net.sctp.association_max_retrans=4"
 export INTEROP_KERNEL_SYSCTLS="$timers $k"
 boots=()
-for g in k1:11 k2:12 k3:16 k4:17 r1:13 r2:14 r3:15; do
+for g in k1:11 k2:12 k3:16 k4:17 r1:13 r2:14 r3:15 r4:18; do
 	case $g in
 	k*) more=$k;;
 	r*) more="$v4 $rsp";;
