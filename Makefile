@@ -12,6 +12,8 @@ COUNT     ?= 3
 SEEDS     ?= 200
 BULK_MIB  ?= 1024
 SOAK      ?= 30m
+KILL_SIZE ?= 10000
+KILL_ROUNDS ?= 12
 ROUNDS    ?= 3
 PLAN      ?= quick.txt
 SKIP      ?=
@@ -26,7 +28,7 @@ GOLDEN = $(shell grep -rlE 'Bool."update"|"github.com/rserpool/rserpool/internal
 	--include='*_test.go' . 2>/dev/null | xargs -r -n1 dirname | sort -u)
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race fuzz bench bench-peers cover lint golden sim \
+.PHONY: help build test race fuzz bench bench-peers cover lint golden sim kill \
 	interop test-compare api tidy check cross demo soak cover-core
 
 help: ## list the targets
@@ -98,6 +100,9 @@ golden: ## rewrite golden files from what the code does now; review the diff
 
 sim: ## simulated networks and clusters with SEEDS seeds instead of a few; BULK_MIB=1024
 	SIM_SEEDS=$(SEEDS) BULK_MIB=$(BULK_MIB) $(GO) test -count=1 -timeout 120m -run 'Sim' $(PKG)
+
+kill: ## kill and stop processes under load, with figures (KILL_SIZE, KILL_ROUNDS)
+	KILL_SIZE=$(KILL_SIZE) KILL_ROUNDS=$(KILL_ROUNDS) $(GO) test -count=1 -timeout 30m -v -run '^TestKill' ./cmd/rserpool
 
 soak: ## long runs (tests named TestSoak...) for SOAK each
 	SOAK=$(SOAK) $(GO) test -count=1 -timeout 24h -v -run '^TestSoak' $(PKG)

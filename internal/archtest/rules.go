@@ -41,7 +41,8 @@ var arrows = map[string][]string{
 	"asap/core":          {"asap", "rserpool/profile"},
 	"registrar/core":     {"asap", "enrp", "handlespace", "rserpool/profile"},
 	"registrar":          {"registrar/core", "sctp"},
-	"internal/asaplink":  {"asap/core", "sctp"}, // the shell that elements and users share
+	"internal/asaplink":  {"asap/core", "sctp"},                      // the shell that elements and users share
+	"internal/asapload":  {"asap/core", "sctp", "internal/asaplink"}, // load for tests and benchmarks
 	"poolelement/cookie": {"rserpool"},
 	"poolelement":        {"asap/core", "sctp", "internal/asaplink", "poolelement/cookie"},
 	"pooluser":           {"asap/core", "handlespace/policy", "sctp", "internal/asaplink"},

@@ -95,6 +95,10 @@ type Limits struct {
 	Registrations, Resolutions, Reports Rates
 	// Subscriptions of one connection to pools; default 64.
 	Subscriptions int
+	// KeepAlives is how many keep-alives a second this registrar sends of its own accord;
+	// default 2,000. With more elements than that is enough for, each is asked less often
+	// than Profile.KeepAlive says, and its association tells sooner that it is gone.
+	KeepAlives int
 	// ElementDials is how many associations to elements are opened at once;
 	// default 64.
 	ElementDials int
@@ -129,6 +133,7 @@ func (l Limits) withDefaults() Limits {
 	l.PageElements = or(l.PageElements, 256)
 	l.PageBytes = min(or(l.PageBytes, 16_384), maxPage)
 	l.Subscriptions = or(l.Subscriptions, 64)
+	l.KeepAlives = or(l.KeepAlives, 2000)
 	l.ElementDials = or(l.ElementDials, 64)
 	return l
 }

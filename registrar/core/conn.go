@@ -33,6 +33,7 @@ type conn struct {
 	source  netip.Addr // if it was accepted
 	dialed  bool
 	up      bool
+	heard   time.Time // last message
 
 	// ENRP
 	target *target              // dialed for

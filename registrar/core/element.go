@@ -25,6 +25,8 @@ type entry struct {
 	source     netip.Addr
 
 	asking    bool // a keep-alive is not acknowledged yet
+	asked     time.Time
+	patience  int  // how often it has got more time for that
 	verifying bool // it is not owned, and was said to be unreachable
 	assert    bool // keep-alives carry H until one is acknowledged
 	condemned bool // reported by too many: goes after the keep-alive under way

@@ -7,13 +7,26 @@ import (
 	"github.com/rserpool/rserpool/handlespace"
 )
 
+// maxPatience is how often an element gets more time to acknowledge a keep-alive because
+// others are heard on its association.
+const maxPatience = 3
+
+// keepAliveInterval is the mean time between two keep-alives to an element. RFC 5352
+// §3.5: with a large number of elements "the implementation should pay attention not to
+// flood the network" with them. Acknowledgements that come too late because of
+// the flood would look like deaths, and the registrations that follow make it worse.
+func (r *Registrar) keepAliveInterval() time.Duration {
+	perSecond := min(r.limits.KeepAlives, int(time.Second))
+	return max(r.profile.KeepAlive, time.Duration(r.space.OwnedLen(r.id))*(time.Second/time.Duration(perSecond)))
+}
+
 // scheduleKeepAlive sets the time of the next keep-alive, at random from half to
 // one and a half of the interval (RFC 5352 §3.5).
 func (r *Registrar) scheduleKeepAlive(now time.Time, e *entry) {
 	r.timers.stop(elementTimer(timerKeepAliveTimeout, e.key))
 	e.asking = false
 	if e.owned {
-		r.timers.set(elementTimer(timerKeepAlive, e.key), now.Add(r.jitter(r.profile.KeepAlive, 2)))
+		r.timers.set(elementTimer(timerKeepAlive, e.key), now.Add(r.jitter(r.keepAliveInterval(), 2)))
 	}
 }
 
@@ -32,7 +45,7 @@ func (r *Registrar) sendKeepAlive(now time.Time, e *entry) {
 	if c == nil || e.asking {
 		return
 	}
-	e.asking = true
+	e.asking, e.asked, e.patience = true, now, 0
 	r.timers.stop(elementTimer(timerKeepAlive, e.key))
 	r.timers.set(elementTimer(timerKeepAliveTimeout, e.key), now.Add(r.profile.KeepAliveTimeout))
 	r.stats.KeepAlivesSent++
@@ -103,6 +116,13 @@ func (r *Registrar) keepAliveTimeout(now time.Time, k handlespace.Key) {
 		return
 	}
 	c := r.links.byID[e.conn]
+	if c != nil && len(c.held) > 1 && c.heard.After(e.asked) && e.patience < maxPatience {
+		// Messages stay in order: the acknowledgement may be behind those of others, or this
+		// registrar is what is slow.
+		e.patience++
+		r.timers.set(elementTimer(timerKeepAliveTimeout, k), now.Add(r.profile.KeepAliveTimeout))
+		return
+	}
 	switch {
 	case e.ghost != nil:
 		r.dropEntry(now, e)

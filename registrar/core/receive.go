@@ -19,6 +19,7 @@ func (r *Registrar) Receive(now time.Time, id ConnID, ppid uint32, msg []byte) {
 	case c == nil || !c.up:
 		r.stats.Dropped++
 	case ppid == c.channel.PPID():
+		c.heard = now
 		if c.channel == ASAP {
 			r.receiveASAP(now, c, msg)
 		} else {
