@@ -156,7 +156,7 @@ func (g *asapRig) do(s step) {
 			Policy: rserpool.Policy{Type: rserpool.RoundRobin},
 		})
 	case asapDeregister:
-		g.e.Deregister(g.now)
+		g.e.Deregister(g.now, h, rserpool.PEID(s.pick))
 	case asapResolve:
 		g.e.Resolve(g.now, h, time.Duration(s.pick)*time.Second-time.Second)
 	case asapReport:

@@ -3,6 +3,7 @@ package poolelement
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"go.uber.org/zap"
@@ -45,6 +46,20 @@ type Config struct {
 	// value is RoundRobin.
 	Policy rserpool.Policy
 
+	// Load, if not nil, says how much of its capacity the element uses, from 0 to 1: it
+	// is called every LoadInterval, and what it says is registered when it has changed
+	// by LoadStep or reached 0 or 1. The policy must be one with a load (RFC 5356 §5,
+	// LeastUsed and its kin). It must not block.
+	Load func() float64
+
+	// LoadInterval is the least time between two registrations because of the load.
+	// Zero: half a second.
+	LoadInterval time.Duration
+
+	// LoadStep is the least change of the load that is registered, from 0 to 1.
+	// Zero: 0.01.
+	LoadStep float64
+
 	// Life is the registration life, how long registrars keep the element
 	// when they hear nothing of it. Zero is the profile's, negative for ever.
 	Life time.Duration
@@ -70,6 +85,12 @@ type Config struct {
 	// the element opens one of its own, on the addresses of Listen.
 	Stack *sctp.Stack
 
+	// Endpoint registers the element, if not nil: it shares the stack and the
+	// association with the home registrar with the other elements there. Registrars,
+	// ASAPPort, Profile's timers of ASAP, KnownRegistrarsOnly and Stack are those of the
+	// Endpoint then, which stays the caller's.
+	Endpoint *Endpoint
+
 	// SCTP holds parameters of the associations with users. Times and counters that
 	// are not set are the profile's.
 	SCTP *sctp.Config
@@ -88,11 +109,15 @@ type setup struct {
 	use        rserpool.TransportUse
 	ppid       sctp.PPID
 	cookies    *cookie.Sealer
-	log        *zap.Logger
+
+	load         func() float64
+	loadInterval time.Duration
+	loadStep     uint32
+	log          *zap.Logger
 }
 
 func (c *Config) resolve(ctx context.Context) (*setup, error) {
-	if len(c.Registrars) == 0 {
+	if len(c.Registrars) == 0 && c.Endpoint == nil {
 		return nil, errors.New("poolelement: Config.Registrars is empty")
 	}
 	s := &setup{policy: c.Policy, profile: c.Profile, use: rserpool.UseDataControl, cookies: c.Cookies, log: c.Logger}
@@ -117,6 +142,9 @@ func (c *Config) resolve(ctx context.Context) (*setup, error) {
 	if s.profile == (core.Profile{}) {
 		s.profile = core.ProfileDefault
 	}
+	if err := s.resolveLoad(c); err != nil {
+		return nil, err
+	}
 	if c.SCTP != nil {
 		s.ppid = c.SCTP.PPID
 	}
@@ -127,4 +155,22 @@ func (c *Config) resolve(ctx context.Context) (*setup, error) {
 		s.log = zap.NewNop()
 	}
 	return s, nil
+}
+
+// resolveLoad reads what the configuration says about the load.
+func (s *setup) resolveLoad(c *Config) error {
+	switch {
+	case c.Load != nil && !s.policy.Type.HasLoad():
+		return fmt.Errorf("poolelement: Config.Load is set, and the policy %v has no load", s.policy.Type)
+	case c.LoadStep < 0 || c.LoadStep > 1:
+		return fmt.Errorf("poolelement: Config.LoadStep is %v, want 0 to 1", c.LoadStep)
+	}
+	s.load, s.loadInterval, s.loadStep = c.Load, c.LoadInterval, rserpool.LoadOf(c.LoadStep)
+	if s.loadInterval <= 0 {
+		s.loadInterval = defaultLoadInterval
+	}
+	if s.loadStep == 0 {
+		s.loadStep = rserpool.LoadOf(defaultLoadStep)
+	}
+	return nil
 }

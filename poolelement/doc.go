@@ -38,10 +38,25 @@
 // that took over, whose keep-alive with H flag it follows (§3.4). Behind a NAT,
 // where nobody can dial the element, the former still works.
 //
+// # Several elements
+//
+// A program may serve several pools, or one pool several times. [NewEndpoint] opens what
+// its elements share by Config.Endpoint: the UDP port, and the association with the
+// home registrar, on which all of them are registered.
+//
+// # Servers of TCP and UDP
+//
+// [Register] enters a server with a listener of its own, such as that of net/http on a TCP
+// port; pool users dial it by pooluser.PoolUser.DialContext.
+//
+// # Load
+//
+// Config.Load is asked for the load that the adaptive policies (RFC 5356 §5) go by;
+// without it a [Server] with MaxSessions registers the part of them that is in use.
+//
 // # What it does not do
 //
 // Data is neither authenticated nor encrypted: run TLS over the sessions where that
-// matters. Cookies are sealed if Config.Cookies says so, by package cookie. Only SCTP can be served, though a
-// registration with another transport is a matter of package asap/core. Business
+// matters. Cookies are sealed if Config.Cookies says so, by package cookie. Business
 // cards (RFC 5352 §3.9) are not sent.
 package poolelement

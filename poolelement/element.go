@@ -2,12 +2,10 @@ package poolelement
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"net/netip"
 	"slices"
 
-	"github.com/rserpool/rserpool/asap/core"
 	"github.com/rserpool/rserpool/internal/asaplink"
 	"github.com/rserpool/rserpool/rserpool"
 	"github.com/rserpool/rserpool/sctp"
@@ -16,13 +14,8 @@ import (
 // PoolElement is a registered member of a pool, and the listener for its users.
 // Its methods may be called by several goroutines at once.
 type PoolElement struct {
-	handle   rserpool.PoolHandle
-	cfg      *setup
-	stack    *sctp.Stack
-	ownStack bool
+	membership
 	listener *sctp.Listener
-	agent    *asaplink.Agent
-	reg      registration
 	door     door
 }
 
@@ -34,53 +27,35 @@ var _ net.Listener = (*PoolElement)(nil)
 // at once. The error for a ctx that ended wraps that of ctx and says what was
 // wrong. ctx does not matter any more once Listen has returned.
 func Listen(ctx context.Context, handle rserpool.PoolHandle, cfg *Config) (*PoolElement, error) {
-	if err := handle.Validate(); err != nil {
-		return nil, err
-	}
 	if cfg == nil {
 		cfg = &Config{}
 	}
-	s, err := cfg.resolve(ctx)
-	if err != nil {
-		return nil, err
-	}
-	pe := &PoolElement{handle: handle, cfg: s, stack: cfg.Stack}
-	pe.reg.init(cfg.PEID, s.policy, cfg.Life)
+	pe := &PoolElement{}
 	pe.door.init()
-	if err := pe.open(cfg); err != nil {
+	err := pe.setUp(ctx, handle, cfg)
+	if err == nil {
+		err = pe.open(cfg)
+	}
+	if err == nil {
+		err = pe.join(ctx)
+	}
+	if err != nil {
 		_ = pe.Close()
 		return nil, err
-	}
-	if err := pe.join(ctx, cfg.PEID == 0); err != nil {
-		_ = pe.Close()
-		return nil, fmt.Errorf("poolelement: registering in %s: %w", handle, err)
 	}
 	return pe, nil
 }
 
-// open makes the stack, the listener and the agent.
+// open makes the listener.
 func (pe *PoolElement) open(cfg *Config) error {
 	s := pe.cfg
-	if pe.stack == nil {
-		st, err := sctp.NewStack(&sctp.StackConfig{ListenAddrs: specific(s.listen.IPs), UDPPort: s.listen.UDPPort, Logger: s.log})
-		if err != nil {
-			return err
-		}
-		pe.stack, pe.ownStack = st, true
-	}
-	l, err := pe.stack.Listen(&sctp.Addr{IPs: s.listen.IPs, Port: s.listen.Port}, asaplink.SCTPConfig(s.profile.Transport, cfg.SCTP))
+	l, err := pe.ep.stack.Listen(&sctp.Addr{IPs: s.listen.IPs, Port: s.listen.Port}, asaplink.SCTPConfig(s.profile.Transport, cfg.SCTP))
 	if err != nil {
 		return err
 	}
 	pe.listener = l
-	pe.reg.user = pe.transport()
-	pe.agent, err = asaplink.Start(&asaplink.Config{
-		Core: core.Config{
-			Profile: s.profile, Registrars: s.registrars, KnownOnly: cfg.KnownRegistrarsOnly,
-		},
-		Stack: pe.stack, Listen: true, Port: cfg.ASAPPort, OnEvent: pe.onEvent, Logger: s.log,
-	})
-	return err
+	pe.user = pe.transport()
+	return nil
 }
 
 // specific removes an unspecified address that stands alone: it means all.
@@ -108,8 +83,8 @@ func (pe *PoolElement) transport() rserpool.Transport {
 
 // scoped leaves out addresses that nobody can reach who reaches the registrars: the
 // unspecified one, and loopback unless the registrars are there, too.
-func (pe *PoolElement) scoped(ips []netip.Addr) []netip.Addr {
-	loopback := slices.ContainsFunc(pe.cfg.registrars, func(t rserpool.Transport) bool {
+func (m *membership) scoped(ips []netip.Addr) []netip.Addr {
+	loopback := slices.ContainsFunc(m.ep.cfg.registrars, func(t rserpool.Transport) bool {
 		return slices.ContainsFunc(t.Addrs, netip.Addr.IsLoopback)
 	})
 	return slices.DeleteFunc(slices.Clone(ips), func(ip netip.Addr) bool {
@@ -117,18 +92,5 @@ func (pe *PoolElement) scoped(ips []netip.Addr) []netip.Addr {
 	})
 }
 
-// Handle returns the pool's handle.
-func (pe *PoolElement) Handle() rserpool.PoolHandle { return pe.handle }
-
-// ID returns the element's identifier within its pool.
-func (pe *PoolElement) ID() rserpool.PEID {
-	pe.reg.mu.Lock()
-	defer pe.reg.mu.Unlock()
-	return pe.reg.id
-}
-
 // Addr returns the *sctp.Addr at which users are served.
 func (pe *PoolElement) Addr() net.Addr { return pe.listener.Addr() }
-
-// ASAPPort returns the SCTP port of the ASAP endpoint.
-func (pe *PoolElement) ASAPPort() uint16 { return pe.agent.Port() }

@@ -34,58 +34,89 @@ type State struct {
 	Err error
 }
 
-// registration is the element as registrars know it.
-type registration struct {
-	user rserpool.Transport // does not change
+// membership is the element as registrars know it.
+type membership struct {
+	handle rserpool.PoolHandle
+	cfg    *setup
+	ep     *Endpoint
+	ownEP  bool
+	user   rserpool.Transport // does not change
 
-	mu      sync.Mutex
+	draining chan struct{} // closed when Shutdown or Close begins
+	drainOne sync.Once
+	reports  sync.WaitGroup // the reporter of Config.Load
+
+	mu      sync.Mutex // after the agent's lock
 	id      rserpool.PEID
 	policy  rserpool.Policy
 	life    time.Duration
 	state   State
 	waiters []chan error // of calls that wait for an outcome
 
-	leaving bool          // Shutdown deregisters
+	leaving bool          // it deregisters
 	left    chan struct{} // closed when that has ended
 	leftErr error         // how
 }
 
-func (r *registration) init(id rserpool.PEID, p rserpool.Policy, life time.Duration) {
-	r.id, r.policy, r.life, r.left = id, p, life, make(chan struct{})
+// setUp fills a membership in and opens its endpoint, which is to be released by
+// detach, also if setUp fails.
+func (m *membership) setUp(ctx context.Context, handle rserpool.PoolHandle, cfg *Config) error {
+	m.handle = handle
+	m.draining, m.left = make(chan struct{}), make(chan struct{})
+	if err := handle.Validate(); err != nil {
+		return err
+	}
+	s, err := cfg.resolve(ctx)
+	if err != nil {
+		return err
+	}
+	m.cfg, m.ep = s, cfg.Endpoint
+	m.id, m.policy, m.life = cfg.PEID, s.policy, cfg.Life
+	if m.ep == nil {
+		m.ownEP = true
+		m.ep, err = openEndpoint(s, cfg)
+	}
+	return err
 }
 
 // join registers and waits for the outcome, with another identifier if a random one
 // turns out to be taken.
-func (pe *PoolElement) join(ctx context.Context, random bool) error {
+func (m *membership) join(ctx context.Context) error {
+	random := m.id == 0
 	for attempt := 1; ; attempt++ {
-		err := pe.register(ctx)
+		err := m.register(ctx)
 		var rejected *core.RejectedError
-		if !random || attempt == maxIDAttempts || !errors.As(err, &rejected) || !rejected.Has(rserpool.CauseNonUniquePEIdentifier) {
-			return err
+		if err == nil {
+			m.reportLoad()
+			return nil
 		}
-		pe.reg.mu.Lock()
-		pe.reg.id = 0
-		pe.reg.mu.Unlock()
+		if !random || attempt == maxIDAttempts || !errors.As(err, &rejected) || !rejected.Has(rserpool.CauseNonUniquePEIdentifier) {
+			return fmt.Errorf("poolelement: registering in %s: %w", m.handle, err)
+		}
 		// Or the endpoint would go on with the identifier that it has.
-		pe.agent.Do(func(now time.Time, e *core.Endpoint) { e.Deregister(now) })
+		m.ep.agent.Do(func(now time.Time, e *core.Endpoint) {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			e.Deregister(now, m.handle, m.id)
+			m.ep.forget(m)
+			m.id = 0
+		})
 	}
 }
 
 // register sends the registration as it is now and waits until a registrar has
 // accepted or refused it, or ctx ends.
-func (pe *PoolElement) register(ctx context.Context) error {
-	r := &pe.reg
+func (m *membership) register(ctx context.Context) error {
 	wait := make(chan error, 1)
 	err := net.ErrClosed
-	pe.agent.Do(func(now time.Time, e *core.Endpoint) {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		if r.leaving {
+	m.ep.agent.Do(func(now time.Time, e *core.Endpoint) {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if m.leaving {
 			return
 		}
-		r.id, err = e.Register(now, core.Registration{Handle: pe.handle, ID: r.id, User: r.user, Policy: r.policy, Life: r.life})
-		if err == nil {
-			r.waiters = append(r.waiters, wait)
+		if m.id, err = m.ep.register(now, e, m); err == nil {
+			m.waiters = append(m.waiters, wait)
 		}
 	})
 	if err != nil {
@@ -94,115 +125,167 @@ func (pe *PoolElement) register(ctx context.Context) error {
 	select {
 	case err = <-wait:
 		return err
-	case <-pe.door.draining:
+	case <-m.draining:
 		err = net.ErrClosed
 	case <-ctx.Done():
 		err = ctx.Err()
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.waiters = slices.DeleteFunc(r.waiters, func(w chan error) bool { return w == wait })
-	if r.state.Err != nil {
-		err = fmt.Errorf("%w (%w)", err, r.state.Err)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.waiters = slices.DeleteFunc(m.waiters, func(w chan error) bool { return w == wait })
+	if m.state.Err != nil {
+		err = fmt.Errorf("%w (%w)", err, m.state.Err)
 	}
 	return err
 }
 
-// onEvent runs under the agent's lock, which comes before that of the registration.
-func (pe *PoolElement) onEvent(ev core.Event) {
-	r := &pe.reg
-	r.mu.Lock()
-	defer r.mu.Unlock()
+// onEvent runs under the agent's lock.
+func (m *membership) onEvent(ev core.Event) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	switch ev.Kind {
 	case core.EventHome:
-		r.state.Home, r.state.Registrar = ev.Server, ev.Registrar
+		m.state.Home, m.state.Registrar = ev.Server, ev.Registrar
 	case core.EventHomeLost:
-		r.state = State{Err: ev.Err}
+		m.state = State{Err: ev.Err}
 	case core.EventRegistered:
-		r.state.Registered, r.state.Err = true, nil
+		m.state.Registered, m.state.Err = true, nil
 		for _, c := range ev.Causes {
-			pe.cfg.log.Warn("registrar changed the registration", zap.Stringer("cause", c))
+			m.cfg.log.Warn("registrar changed the registration", zap.Stringer("cause", c))
 		}
-		r.answer(nil)
+		m.answer(nil)
 	case core.EventRegisterFailed:
-		r.state.Err = ev.Err
+		m.state.Err = ev.Err
 		var rejected *core.RejectedError
 		if errors.As(ev.Err, &rejected) && !rejected.Temporary {
-			r.state.Registered = false
-			r.answer(ev.Err)
+			m.state.Registered = false
+			m.answer(ev.Err)
 		}
 	case core.EventDeregistered:
-		r.state.Registered = false
-		if r.leaving {
-			r.hasLeft(ev.Err)
+		m.state.Registered = false
+		if m.leaving {
+			m.ep.forget(m)
+			m.hasLeft(ev.Err)
 		}
 	}
 }
 
-// answer ends the calls that wait. The caller holds r.mu.
-func (r *registration) answer(err error) {
-	for _, w := range r.waiters {
+// answer ends the calls that wait. The caller holds m.mu.
+func (m *membership) answer(err error) {
+	for _, w := range m.waiters {
 		w <- err // capacity 1, once
 	}
-	r.waiters = nil
+	m.waiters = nil
 }
 
-// hasLeft notes how the deregistration ended. The caller holds r.mu.
-func (r *registration) hasLeft(err error) {
+// hasLeft notes how the deregistration ended. The caller holds m.mu.
+func (m *membership) hasLeft(err error) {
 	select {
-	case <-r.left:
+	case <-m.left:
 	default:
-		r.leftErr = err
-		close(r.left)
+		m.leftErr = err
+		close(m.left)
 	}
 }
 
+// drain closes draining.
+func (m *membership) drain() { m.drainOne.Do(func() { close(m.draining) }) }
+
 // leave deregisters, RFC 5352 §3.2, and waits for the outcome or the end of ctx.
-func (pe *PoolElement) leave(ctx context.Context) error {
-	r := &pe.reg
-	pe.agent.Do(func(now time.Time, e *core.Endpoint) {
-		r.mu.Lock()
-		first := !r.leaving
-		r.leaving = true
-		r.mu.Unlock()
-		if first {
-			e.Deregister(now)
-		}
-	})
+func (m *membership) leave(ctx context.Context) error {
+	m.deregister()
 	select {
-	case <-r.left:
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		return r.leftErr
+	case <-m.left:
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		return m.leftErr
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 }
 
+// deregister begins to leave the pool, once.
+func (m *membership) deregister() {
+	m.ep.agent.Do(func(now time.Time, e *core.Endpoint) {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		switch {
+		case m.leaving:
+		case m.ep.has(m):
+			e.Deregister(now, m.handle, m.id)
+		default:
+			m.hasLeft(nil) // it never came
+		}
+		m.leaving = true
+	})
+}
+
+// detach lets go of the endpoint: one of its own is closed, at another one the element
+// is deregistered without waiting for that.
+func (m *membership) detach() error {
+	m.drain()
+	m.reports.Wait()
+	if m.ep == nil {
+		return nil
+	}
+	if !m.ownEP {
+		m.deregister()
+	} else {
+		m.ep.agent.Close()
+	}
+	m.mu.Lock()
+	m.ep.forget(m)
+	m.hasLeft(net.ErrClosed)
+	m.mu.Unlock()
+	if m.ownEP {
+		return m.ep.Close()
+	}
+	return nil
+}
+
+// Handle returns the pool's handle.
+func (m *membership) Handle() rserpool.PoolHandle { return m.handle }
+
+// ID returns the element's identifier within its pool.
+func (m *membership) ID() rserpool.PEID {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.id
+}
+
+// ASAPPort returns the SCTP port of the ASAP endpoint.
+func (m *membership) ASAPPort() uint16 { return m.ep.ASAPPort() }
+
+// Draining returns a channel that is closed when Shutdown or Close begins. A
+// handler of long sessions watches it, gives its user a last cookie and closes the
+// session; the user then goes on with another element.
+func (m *membership) Draining() <-chan struct{} { return m.draining }
+
 // State returns what is known about the registration.
-func (pe *PoolElement) State() State {
-	pe.reg.mu.Lock()
-	defer pe.reg.mu.Unlock()
-	return pe.reg.state
+func (m *membership) State() State {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.state
 }
 
 // Policy returns the policy values that are, or are being, registered.
-func (pe *PoolElement) Policy() rserpool.Policy {
-	pe.reg.mu.Lock()
-	defer pe.reg.mu.Unlock()
-	return pe.reg.policy
+func (m *membership) Policy() rserpool.Policy {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.policy
 }
 
-// SetPolicy changes the element's policy values, such as its load, by registering
+// SetPolicy changes the element's policy values, such as its weight, by registering
 // again (RFC 5352 §3.1). It returns when the registrar has accepted or refused
 // them, or when ctx ends; the change is on its way then. A refusal takes the element
-// out of service until it is registered again with values that are accepted.
-func (pe *PoolElement) SetPolicy(ctx context.Context, p rserpool.Policy) error {
+// out of service until it is registered again with values that are accepted. The load
+// is better left to Config.Load.
+func (m *membership) SetPolicy(ctx context.Context, p rserpool.Policy) error {
 	if err := p.Validate(); err != nil {
 		return err
 	}
-	pe.reg.mu.Lock()
-	pe.reg.policy = p
-	pe.reg.mu.Unlock()
-	return pe.register(ctx)
+	m.mu.Lock()
+	m.policy = p
+	m.mu.Unlock()
+	return m.register(ctx)
 }

@@ -7,8 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"go.uber.org/zap"
-
 	"github.com/rserpool/rserpool/rserpool"
 )
 
@@ -31,8 +29,8 @@ type Server struct {
 	Handler Handler
 	// MaxSessions bounds how many there are at once; further users wait until the
 	// handshake of their association times out. Zero: no limit. If the element's
-	// policy is adaptive (RFC 5356 §5), its load is kept at the part of MaxSessions
-	// that is in use.
+	// policy has a load (RFC 5356 §5) and Config.Load is nil, that is kept at the part of
+	// MaxSessions that is in use.
 	MaxSessions int
 	// Grace is how long sessions may go on after the context of Serve has ended.
 	// Zero: 5 s. Negative: not at all.
@@ -121,9 +119,10 @@ type load struct {
 	now int
 }
 
-// newLoad returns nil, whose methods do nothing, if the load need not be registered.
+// newLoad returns nil, whose methods do nothing, if the load need not be registered, or
+// if Config.Load says what it is.
 func (srv *Server) newLoad(pe *PoolElement) *load {
-	if srv.MaxSessions <= 0 || !pe.Policy().Type.Adaptive() {
+	if srv.MaxSessions <= 0 || !pe.Policy().Type.HasLoad() || pe.cfg.load != nil {
 		return nil
 	}
 	return &load{pe: pe, limit: srv.MaxSessions, wake: make(chan struct{}, 1)}
@@ -149,26 +148,26 @@ func (l *load) value() uint32 {
 	return rserpool.LoadOf(float64(l.now) / float64(l.limit))
 }
 
-// run registers the load again when it has changed by a hundredth or more: below
-// that the order of elements hardly changes, and registrars would have much to do.
+// run registers the load again when it has changed, and then not for a while.
 func (l *load) run(ctx context.Context) {
-	const step = 0xffffffff / 100
+	pause := time.NewTimer(0)
+	defer pause.Stop()
 	for {
-		select {
-		case <-l.wake:
-		case <-l.pe.Draining():
-			return
-		case <-ctx.Done():
+		if !await(ctx, l.pe, l.wake) || !await(ctx, l.pe, pause.C) {
 			return
 		}
-		p := l.pe.Policy()
-		v := l.value()
-		if max(v, p.Load)-min(v, p.Load) < step {
-			continue
-		}
-		p.Load = v
-		if err := l.pe.SetPolicy(ctx, p); err != nil {
-			l.pe.cfg.log.Warn("load not registered", zap.Error(err))
-		}
+		l.pe.setLoad(l.value())
+		pause.Reset(l.pe.cfg.loadInterval)
 	}
+}
+
+// await waits for c. It reports whether to go on.
+func await[T any](ctx context.Context, pe *PoolElement, c <-chan T) bool {
+	select {
+	case <-c:
+		return true
+	case <-pe.Draining():
+	case <-ctx.Done():
+	}
+	return false
 }

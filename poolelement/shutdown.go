@@ -8,11 +8,9 @@ import (
 
 // door is where sessions come in and leave.
 type door struct {
-	draining chan struct{} // closed when Shutdown or Close begins
-	idle     chan struct{} // closed when nobody comes in any more and nobody is left
+	idle chan struct{} // closed when nobody comes in any more and nobody is left
 
 	mu       sync.Mutex
-	closing  bool // draining is closed
 	closed   bool // no new session
 	ended    bool // no new closer
 	sessions map[*Session]struct{}
@@ -20,18 +18,8 @@ type door struct {
 }
 
 func (d *door) init() {
-	d.draining, d.idle = make(chan struct{}), make(chan struct{})
+	d.idle = make(chan struct{})
 	d.sessions = make(map[*Session]struct{})
-}
-
-// drain closes draining.
-func (d *door) drain() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if !d.closing {
-		d.closing = true
-		close(d.draining)
-	}
 }
 
 // shut lets nobody in any more and returns who is there.
@@ -91,11 +79,6 @@ func (d *door) end() {
 	d.closers.Wait()
 }
 
-// Draining returns a channel that is closed when Shutdown or Close begins. A
-// handler of long sessions watches it, gives its user a last cookie and closes the
-// session; the user then goes on with another element.
-func (pe *PoolElement) Draining() <-chan struct{} { return pe.door.draining }
-
 // Sessions returns the number of sessions that are open.
 func (pe *PoolElement) Sessions() int {
 	pe.door.mu.Lock()
@@ -108,7 +91,7 @@ func (pe *PoolElement) Sessions() int {
 // ends first it closes at once and returns the error of ctx. An error of the
 // deregistration is returned after all else is done.
 func (pe *PoolElement) Shutdown(ctx context.Context) error {
-	pe.door.drain()
+	pe.drain()
 	err := pe.leave(ctx)
 	// Only now: users that resolved the pool just before still find the port open.
 	_ = pe.listener.Close() // cannot fail
@@ -124,12 +107,13 @@ func (pe *PoolElement) Shutdown(ctx context.Context) error {
 	return err
 }
 
-// Close ends everything at once: pending calls of Accept fail, sessions are
-// aborted, and the association with the home registrar is closed, from which
-// the registrar concludes that the element is gone. It does not deregister; Shutdown
-// does. It is idempotent.
+// Close ends everything at once: pending calls of Accept fail, and sessions are
+// aborted. At an ASAP endpoint of its own the element does not deregister, which
+// Shutdown does: its association with the home registrar is closed, from which that
+// concludes that the element is gone. At Config.Endpoint it deregisters, without
+// waiting for the answer. It is idempotent.
 func (pe *PoolElement) Close() error {
-	pe.door.drain()
+	pe.drain()
 	if pe.listener != nil {
 		_ = pe.listener.Close() // cannot fail
 	}
@@ -137,14 +121,5 @@ func (pe *PoolElement) Close() error {
 		s.abort("pool element closes")
 	}
 	pe.door.end()
-	if pe.agent != nil {
-		pe.agent.Close()
-	}
-	pe.reg.mu.Lock()
-	pe.reg.hasLeft(net.ErrClosed)
-	pe.reg.mu.Unlock()
-	if pe.ownStack {
-		return pe.stack.Close()
-	}
-	return nil
+	return pe.detach()
 }

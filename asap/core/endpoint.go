@@ -9,8 +9,9 @@ import (
 	"github.com/rserpool/rserpool/rserpool"
 )
 
-// Endpoint is an ASAP endpoint: the ASAP side of one pool element, of one pool
-// user, or of both in one.
+// Endpoint is an ASAP endpoint: the ASAP side of pool elements, of a pool user, or of
+// both in one. Its elements may be of several pools, and several of one: they share the
+// association with their home registrar.
 type Endpoint struct {
 	cfg     Config
 	profile Profile
@@ -19,7 +20,7 @@ type Endpoint struct {
 	dir      directory // addresses of registrars
 	links    linkTable // associations with registrars
 	hunt     hunt      // RFC 5352 §3.6
-	member   member    // RFC 5352 §3.1, §3.2
+	members  members   // RFC 5352 §3.1, §3.2
 	requests requests  // RFC 5352 §3.3
 	cache    cache     // RFC 5352 §3.3 C1-C4
 	reports  reports   // RFC 5352 §3.5
@@ -63,7 +64,7 @@ func (e *Endpoint) PollEvent() (Event, bool) { return e.events.pop() }
 func (e *Endpoint) NextTimeout() (time.Time, bool) {
 	t := e.hunt.deadline
 	t = earliest(t, e.dir.nextExpiry())
-	t = earliest(t, e.member.deadline)
+	t = earliest(t, e.members.nextDeadline())
 	t = earliest(t, e.requests.nextDeadline())
 	t = earliest(t, e.links.nextIdle())
 	t = earliest(t, e.reports.nextDeadline())
@@ -75,8 +76,8 @@ func (e *Endpoint) HandleTimeout(now time.Time) {
 	e.dir.expire(now)
 	e.closeIdle(now)
 	e.reports.expire(now)
-	if due(e.member.deadline, now) {
-		e.memberTimeout(now)
+	for m := e.members.firstDue(now); m != nil; m = e.members.firstDue(now) {
+		e.memberTimeout(now, m)
 	}
 	for r := e.requests.firstDue(now); r != nil; r = e.requests.firstDue(now) {
 		e.requestTimeout(now, r)
@@ -114,7 +115,7 @@ func (e *Endpoint) HandleLost(now time.Time, id LinkID, err error) {
 		e.homeLost(now, err)
 		if !l.proven {
 			e.requestsUnreachable(now)
-			e.memberUnreachable()
+			e.membersUnreachable()
 		}
 	case l.state == linkDialing:
 		l.failed(now)
@@ -198,12 +199,12 @@ func (e *Endpoint) settle(now time.Time) {
 
 // needsHome reports whether there is something to tell a registrar.
 func (e *Endpoint) needsHome() bool {
-	return e.member.wantsHome() || len(e.requests.list) > 0 || len(e.reports.waiting) > 0
+	return e.members.wantHome() || len(e.requests.list) > 0 || len(e.reports.waiting) > 0
 }
 
 // flush sends what waited for a home registrar.
 func (e *Endpoint) flush(now time.Time) {
-	e.memberFlush(now)
+	e.membersFlush(now)
 	for _, r := range e.requests.list {
 		if !r.sent {
 			e.sendRequest(now, r)

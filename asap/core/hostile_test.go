@@ -81,7 +81,7 @@ func TestHostileInputs(t *testing.T) {
 			case 0:
 				_, _ = r.e.Register(r.now, registration())
 			case 1:
-				r.e.Deregister(r.now)
+				r.e.Deregister(r.now, pool, 7)
 			case 2:
 				r.e.Resolve(r.now, pool, time.Duration(rnd.IntN(2000))*time.Millisecond)
 			case 3:

@@ -107,7 +107,7 @@ func (e *Endpoint) roundFailed(now time.Time) {
 	}
 	e.pause(now)
 	e.requestsUnreachable(now)
-	e.memberUnreachable()
+	e.membersUnreachable()
 	if e.needsHome() {
 		e.startHunt(now) // after the pause
 	}
@@ -142,7 +142,7 @@ func (e *Endpoint) adopt(now time.Time, l *link, byKeepAlive bool) {
 	e.links.home = l
 	l.since = now
 	e.stopHunt()
-	e.memberHomeChanged(byKeepAlive)
+	e.members.homeChanged(byKeepAlive)
 	e.hunt.t5 = e.profile.Hunt // SH3
 	if l.registrar != nil {
 		l.registrar.failed = time.Time{}
@@ -162,7 +162,7 @@ func (e *Endpoint) homeLost(now time.Time, err error) {
 	e.links.home = nil
 	e.requests.unsent()
 	e.cache.unsubscribe()
-	e.memberHomeChanged(false)
+	e.members.homeChanged(false)
 	e.events.push(Event{Kind: EventHomeLost, Link: l.id, Server: l.server, Registrar: l.at, Err: err})
 	if l.proven && now.Sub(l.since) >= e.profile.Hunt {
 		e.hunt.failed, e.hunt.resume = 0, time.Time{}

@@ -10,23 +10,24 @@ import (
 
 // keepAlive handles an ASAP_ENDPOINT_KEEP_ALIVE, RFC 5352 §3.4.
 func (e *Endpoint) keepAlive(now time.Time, l *link, m *asap.EndpointKeepAlive) {
-	mb := &e.member
 	// KA1: "If the Pool Handle does not match, the PE MUST silently discard the
 	// message." An element that has deregistered has no handle any more, or the
-	// registrar would go on thinking that it serves.
-	if !mb.present() || m.Handle != mb.reg.Handle {
-		e.dropped(l.id, "keep-alive for another pool")
-		return
+	// registrar would go on thinking that it serves. rsplib adds the identifier when it
+	// means one element. Without it every element of that pool is meant.
+	here := false
+	for _, mb := range e.members.list {
+		if !mb.present() || mb.reg.Handle != m.Handle || m.HasPEID && mb.reg.ID != m.PEID {
+			continue
+		}
+		here = true
+		e.send(l, &asap.EndpointKeepAliveAck{Handle: mb.reg.Handle, PEID: mb.reg.ID}) // KA2.3: same association
 	}
-	// rsplib adds the identifier when it means one element. Without it every
-	// element of that pool at this endpoint is meant, and there is one.
-	if m.HasPEID && m.PEID != mb.reg.ID {
+	if !here {
 		e.dropped(l.id, "keep-alive for another element")
 		return
 	}
 	e.proved(l)
 	l.idle = now.Add(e.idleTime())
-	e.send(l, &asap.EndpointKeepAliveAck{Handle: mb.reg.Handle, PEID: mb.reg.ID}) // KA2.3: same association
 	switch {
 	case l == e.links.home:
 		if l.server != m.Server {
@@ -67,7 +68,8 @@ func (e *Endpoint) undecodable(l *link, err error) {
 // read or whose policy it does not know with it, in place of a response.
 func (e *Endpoint) remoteError(now time.Time, l *link, m *asap.Error) {
 	e.events.push(Event{Kind: EventRemoteError, Link: l.id, Server: l.server, Causes: m.Causes})
-	if e.member.state == memberRegistering && len(e.requests.list) == 0 {
-		e.registrationRefused(now, m.Causes)
+	// Messages are answered in the order in which they came.
+	if mb := e.members.oldestRegistration(); mb != nil && len(e.requests.list) == 0 {
+		e.registrationRefused(now, mb, m.Causes)
 	}
 }

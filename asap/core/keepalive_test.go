@@ -46,7 +46,7 @@ func TestKeepAliveAnswer(t *testing.T) {
 // An element that has left its pool does not claim to be there.
 func TestKeepAliveAfterDeregistration(t *testing.T) {
 	r, home := registered(t, core.Config{Registrars: regs(1)})
-	r.e.Deregister(r.now)
+	r.e.Deregister(r.now, pool, 7)
 	r.take()
 	r.message(home, &asap.EndpointKeepAlive{Server: 1, Handle: pool})
 	require.Empty(t, r.take())

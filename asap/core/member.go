@@ -13,11 +13,11 @@ import (
 // Registration is what an element wants a registrar to know about it.
 type Registration struct {
 	Handle rserpool.PoolHandle
-	// ID identifies the element within its pool; 0 lets Register choose one at
-	// random, RFC 5352 §3.1 R2.2.
+	// ID identifies the element within its pool; 0 makes Register choose one at
+	// random for a new element, RFC 5352 §3.1 R2.2.
 	ID rserpool.PEID
-	// User is where the service is. An SCTP transport without addresses gets
-	// those that the registrar sees the element at.
+	// User is where the service is. A transport without addresses gets those that
+	// the registrar sees the element at, one that is not SCTP the first of them.
 	User   rserpool.Transport
 	Policy rserpool.Policy
 	// Life is the registration life; 0 means the profile's, negative for ever.
@@ -34,7 +34,7 @@ const (
 	memberDeregistering                    // wants out
 )
 
-// member is the registration of this endpoint's element.
+// member is the registration of one of this endpoint's elements.
 type member struct {
 	state    memberState
 	reg      Registration
@@ -45,6 +45,7 @@ type member struct {
 	attempts int       // unanswered requests to this home registrar
 	failures int       // failures since the last success
 	reported bool      // the application knows about them
+	order    uint64    // of the request that is under way, among all
 }
 
 // wantsHome reports whether the element needs a home registrar.
@@ -57,25 +58,30 @@ func (m *member) present() bool {
 	return m.state == memberRegistering || m.state == memberRegistered
 }
 
-// Register makes this endpoint a pool element, or changes what is registered: it
-// re-registers then, as RFC 5352 §3.1 asks under the same identifier. It returns
-// the identifier, or an error if r cannot be expressed in a message. The outcome comes as EventRegistered or EventRegisterFailed.
+// Register makes this endpoint a pool element, or one more, or changes what is
+// registered under the same handle and identifier: it re-registers then, as
+// RFC 5352 §3.1 asks. It returns the identifier, or an error if r cannot be expressed
+// in a message; ErrTooMany beyond MaxMembers. The outcome comes as EventRegistered or
+// EventRegisterFailed.
 func (e *Endpoint) Register(now time.Time, r Registration) (rserpool.PEID, error) {
 	if err := r.validate(); err != nil {
 		return 0, err
 	}
-	m := &e.member
-	if r.ID == 0 && m.reg.Handle == r.Handle {
-		r.ID = m.reg.ID
-	}
 	for r.ID == 0 {
-		r.ID = rserpool.PEID(e.rnd.Uint32())
+		if id := rserpool.PEID(e.rnd.Uint32()); e.members.find(r.Handle, id) == nil {
+			r.ID = id
+		}
 	}
 	if r.Life == 0 {
 		r.Life = e.profile.Life
 	}
-	if m.reg.Handle != r.Handle || m.reg.ID != r.ID {
-		*m = member{}
+	m := e.members.find(r.Handle, r.ID)
+	if m == nil {
+		if len(e.members.list) >= MaxMembers {
+			return 0, ErrTooMany
+		}
+		m = &member{}
+		e.members.list = append(e.members.list, m)
 	}
 	r.User.Addrs = slices.Clone(r.User.Addrs)
 	m.reg = r
@@ -90,20 +96,23 @@ func (e *Endpoint) Register(now time.Time, r Registration) (rserpool.PEID, error
 // validate returns an error if r cannot be put in a message.
 func (r *Registration) validate() error {
 	pe := rserpool.PoolElement{User: r.User, Policy: r.Policy}
-	if r.User.Protocol == rserpool.ProtoSCTP && len(r.User.Addrs) == 0 {
+	if r.User.Protocol != rserpool.ProtoOpaque && len(r.User.Addrs) == 0 {
 		pe.User.Addrs = []Address{netip.IPv6Unspecified()} // to be filled in
 	}
 	return errors.Join(r.Handle.Validate(), pe.Validate())
 }
 
-// Deregister takes the element out of its pool, RFC 5352 §3.2. The outcome comes
-// as EventDeregistered.
-func (e *Endpoint) Deregister(now time.Time) {
-	m := &e.member
-	if !m.present() || !m.known && !m.sent {
-		// No registrar has ever heard of it.
-		e.deregistered(nil)
-	} else {
+// Deregister takes an element out of its pool, RFC 5352 §3.2. The outcome comes as
+// EventDeregistered.
+func (e *Endpoint) Deregister(now time.Time, h rserpool.PoolHandle, id rserpool.PEID) {
+	m := e.members.find(h, id)
+	switch {
+	case m == nil:
+		e.events.push(Event{Kind: EventDeregistered, Handle: h, PEID: id})
+	case m.state == memberDeregistering: // it is under way
+	case !m.present() || !m.known && !m.sent:
+		e.deregistered(m, nil) // no registrar has ever heard of it
+	default:
 		m.want(memberDeregistering)
 		m.failures = 0
 	}
@@ -115,40 +124,46 @@ func (m *member) want(s memberState) {
 	m.state, m.sent, m.attempts, m.deadline = s, false, 0, time.Time{}
 }
 
-// memberFlush sends what the element has to say, now that there is a home
-// registrar.
-func (e *Endpoint) memberFlush(now time.Time) {
-	m := &e.member
+// memberFlush sends what an element has to say to the home registrar. It reports
+// whether that was anything.
+func (e *Endpoint) memberFlush(now time.Time, m *member) bool {
 	if m.sent || !m.deadline.IsZero() {
-		return
+		return false
 	}
 	l := e.links.home
 	switch m.state {
 	case memberRegistering:
-		m.sent, m.changed = true, false
+		m.changed = false
 		m.deadline = now.Add(e.profile.Registration) // T2
-		e.send(l, &asap.Registration{Handle: m.reg.Handle, Element: e.element(l)})
+		e.send(l, &asap.Registration{Handle: m.reg.Handle, Element: e.element(m, l)})
 	case memberDeregistering:
-		m.sent = true
 		m.deadline = now.Add(e.profile.Deregistration) // T3
 		e.send(l, &asap.Deregistration{Handle: m.reg.Handle, PEID: m.reg.ID})
+	default:
+		return false
 	}
+	m.sent = true
+	e.members.sends++
+	m.order = e.members.sends
+	return true
 }
 
 // element is the Pool Element parameter for the registrar of l. The ASAP
 // transport is the registrar's to fill in (RFC 5352 §3.1, note).
-func (e *Endpoint) element(l *link) rserpool.PoolElement {
-	r := &e.member.reg
+func (e *Endpoint) element(m *member, l *link) rserpool.PoolElement {
+	r := &m.reg
 	pe := rserpool.PoolElement{ID: r.ID, Life: e.profile.WireLife(r.Life), User: r.User, Policy: r.Policy}
 	if len(pe.User.Addrs) == 0 {
 		pe.User.Addrs = l.local
+		if r.User.Protocol != rserpool.ProtoSCTP {
+			pe.User.Addrs = l.local[:min(1, len(l.local))]
+		}
 	}
 	return pe
 }
 
 // memberTimeout handles the end of T2, T3, T4 and of a pause.
-func (e *Endpoint) memberTimeout(now time.Time) {
-	m := &e.member
+func (e *Endpoint) memberTimeout(now time.Time, m *member) {
 	m.deadline = time.Time{}
 	switch {
 	case m.state == memberRegistered: // T4-reregistration
@@ -156,13 +171,13 @@ func (e *Endpoint) memberTimeout(now time.Time) {
 	case m.state == memberRegistering && m.sent: // T2-registration
 		m.sent = false
 		m.attempts++
-		e.memberFailed(ErrTimeout)
+		e.memberFailed(m, ErrTimeout)
 		e.tryElsewhere(now, m.attempts >= e.profile.MaxRegAttempts)
 	case m.state == memberDeregistering && m.sent: // T3-deregistration
 		m.sent = false
 		m.failures++
 		if m.failures > e.profile.MaxRegAttempts {
-			e.deregistered(ErrTimeout)
+			e.deregistered(m, ErrTimeout)
 			return
 		}
 		e.tryElsewhere(now, true)
@@ -179,54 +194,27 @@ func (e *Endpoint) tryElsewhere(now time.Time, giveUp bool) {
 	}
 }
 
-// memberUnreachable counts a hunt that found nobody as a failed attempt.
-func (e *Endpoint) memberUnreachable() {
-	switch m := &e.member; m.state {
-	case memberRegistering:
-		e.memberFailed(ErrNoRegistrar)
-	case memberDeregistering:
-		m.failures++
-		if m.failures > e.profile.MaxRegAttempts {
-			e.deregistered(ErrNoRegistrar)
-		}
-	}
-}
-
 // memberFailed tells the application once that registration does not succeed,
 // when it has failed more than MAX-REG-ATTEMPT times (RFC 5352 §3.1). It goes on
 // trying, with pauses: an element that gave up would be out of service for good
 // after an outage of all registrars. The application stops it with Deregister.
-func (e *Endpoint) memberFailed(err error) {
-	m := &e.member
+func (e *Endpoint) memberFailed(m *member, err error) {
 	m.failures++
 	if m.failures > e.profile.MaxRegAttempts && !m.reported {
 		m.reported = true
-		e.events.push(Event{Kind: EventRegisterFailed, Handle: m.reg.Handle, Err: err})
-	}
-}
-
-// memberHomeChanged is called when the home registrar is lost or replaced.
-// takenOver says that the new one has announced itself by keep-alive: it owns the
-// registration already (RFC 5353 §3.5).
-func (e *Endpoint) memberHomeChanged(takenOver bool) {
-	m := &e.member
-	switch {
-	case m.state == memberRegistered && !takenOver:
-		m.want(memberRegistering)
-	case m.sent && m.state != memberRegistered:
-		m.want(m.state)
+		e.events.push(Event{Kind: EventRegisterFailed, Handle: m.reg.Handle, PEID: m.reg.ID, Err: err})
 	}
 }
 
 // registrationResponse handles an ASAP_REGISTRATION_RESPONSE.
 func (e *Endpoint) registrationResponse(now time.Time, r *asap.RegistrationResponse) {
-	m := &e.member
-	if m.state != memberRegistering || !m.sent || r.Handle != m.reg.Handle || r.PEID != m.reg.ID {
+	m := e.members.find(r.Handle, r.PEID)
+	if m == nil || m.state != memberRegistering || !m.sent {
 		e.dropped(e.links.home.id, "unexpected registration response")
 		return
 	}
 	if r.Reject {
-		e.registrationRefused(now, r.Causes)
+		e.registrationRefused(now, m, r.Causes)
 		return
 	}
 	m.known, m.failures, m.reported = true, 0, false
@@ -235,23 +223,22 @@ func (e *Endpoint) registrationResponse(now time.Time, r *asap.RegistrationRespo
 		return
 	}
 	m.want(memberRegistered)
-	m.deadline = now.Add(e.reregisterAfter())
+	m.deadline = now.Add(e.reregisterAfter(m.reg.Life))
 	l := e.links.home
-	e.events.push(Event{Kind: EventRegistered, Link: l.id, Server: l.server, Registrar: l.at, Handle: r.Handle, Causes: r.Causes})
+	e.events.push(Event{Kind: EventRegistered, Link: l.id, Server: l.server, Registrar: l.at, Handle: r.Handle, PEID: r.PEID, Causes: r.Causes})
 }
 
 // reregisterAfter is T4-reregistration, up to a tenth shorter so that elements
 // that registered together do not stay in step.
-func (e *Endpoint) reregisterAfter() time.Duration {
-	t4 := e.profile.ReregisterAfter(e.member.reg.Life)
+func (e *Endpoint) reregisterAfter(life time.Duration) time.Duration {
+	t4 := e.profile.ReregisterAfter(life)
 	return t4 - time.Duration(e.rnd.Int64N(int64(t4/10)+1))
 }
 
 // registrationRefused handles a refusal. RFC 5352 §3.1: "The PE MUST NOT
 // re-attempt registration without correcting the error condition." The
 // conditions that others correct are waited for.
-func (e *Endpoint) registrationRefused(now time.Time, causes []rserpool.Cause) {
-	m := &e.member
+func (e *Endpoint) registrationRefused(now time.Time, m *member, causes []rserpool.Cause) {
 	err := &RejectedError{Op: "registration", Causes: causes}
 	err.Temporary = err.Has(rserpool.CauseLackOfResources) ||
 		// The element was in this pool under this identifier: some registrar has
@@ -264,24 +251,24 @@ func (e *Endpoint) registrationRefused(now time.Time, causes []rserpool.Cause) {
 	} else {
 		m.want(memberRefused)
 	}
-	e.events.push(Event{Kind: EventRegisterFailed, Handle: m.reg.Handle, Causes: causes, Err: err})
+	e.events.push(Event{Kind: EventRegisterFailed, Handle: m.reg.Handle, PEID: m.reg.ID, Causes: causes, Err: err})
 }
 
 // deregistrationResponse handles an ASAP_DEREGISTRATION_RESPONSE: the answer to a
 // request, or the notice that the registration life has ended (RFC 5352 §3.2).
 func (e *Endpoint) deregistrationResponse(now time.Time, r *asap.DeregistrationResponse) {
-	m := &e.member
-	if r.Handle != m.reg.Handle || r.PEID != m.reg.ID {
+	m := e.members.find(r.Handle, r.PEID)
+	if m == nil {
 		e.dropped(e.links.home.id, "deregistration response for another element")
 		return
 	}
 	switch {
 	case m.state == memberDeregistering && m.sent:
 		if len(r.Causes) > 0 {
-			e.deregistered(&RejectedError{Op: "deregistration", Causes: r.Causes})
+			e.deregistered(m, &RejectedError{Op: "deregistration", Causes: r.Causes})
 			return
 		}
-		e.deregistered(nil)
+		e.deregistered(m, nil)
 	case m.state == memberRegistered && len(r.Causes) == 0:
 		m.want(memberRegistering)
 		m.deadline = now.Add(Backoff{Min: e.profile.RetryMin, Max: e.profile.RetransMax}.Pause(1, e.rnd))
@@ -290,8 +277,8 @@ func (e *Endpoint) deregistrationResponse(now time.Time, r *asap.DeregistrationR
 	}
 }
 
-func (e *Endpoint) deregistered(err error) {
-	h := e.member.reg.Handle
-	e.member = member{}
-	e.events.push(Event{Kind: EventDeregistered, Handle: h, Err: err})
+// deregistered is the end of an element here.
+func (e *Endpoint) deregistered(m *member, err error) {
+	e.members.remove(m)
+	e.events.push(Event{Kind: EventDeregistered, Handle: m.reg.Handle, PEID: m.reg.ID, Err: err})
 }

@@ -111,6 +111,7 @@ type Event struct {
 	Server     rserpool.RegistrarID
 	Registrar  rserpool.Transport
 	Handle     rserpool.PoolHandle
+	PEID       rserpool.PEID // of the element that the registration events are about
 	Resolution Resolution
 	Causes     []rserpool.Cause
 	Err        error
