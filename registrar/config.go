@@ -32,12 +32,14 @@ type Config struct {
 	// Profile holds the timers. Zero: core.ProfileDefault.
 	Profile core.Profile
 
-	// Access, ClosedPeers, StrictAddresses, Permit and Limits are those of core.Config.
-	Access          core.AccessList
-	ClosedPeers     bool
-	StrictAddresses bool
-	Permit          func(h rserpool.PoolHandle, from []netip.Addr) bool
-	Limits          core.Limits
+	// Access, ClosedPeers, StrictAddresses, SuggestTakeovers, Permit and Limits are
+	// those of core.Config.
+	Access           core.AccessList
+	ClosedPeers      bool
+	StrictAddresses  bool
+	SuggestTakeovers bool
+	Permit           func(h rserpool.PoolHandle, from []netip.Addr) bool
+	Limits           core.Limits
 
 	// Stack is the SCTP stack to use instead of one of its own; Listen is then
 	// ignored and Run does not close it.

@@ -79,7 +79,7 @@ func (r *Registrar) event(e *core.Event) {
 		default:
 			close(r.drained)
 		}
-	case core.EventReady, core.EventIdentifier, core.EventPeerUp, core.EventPeerDown, core.EventTakeover, core.EventTakenOver:
+	case core.EventReady, core.EventIdentifier, core.EventPeerUp, core.EventPeerDown, core.EventTakeover, core.EventTakenOver, core.EventReconfigured:
 		log = r.log.Info
 	case core.EventRefused, core.EventElementUnresponsive, core.EventPeerSuspect:
 		log = r.log.Warn

@@ -82,15 +82,13 @@ func (r *Registrar) open() error {
 		return err
 	}
 	peers = slices.DeleteFunc(peers, r.isSelf)
-	r.core, err = core.New(time.Now(), core.Config{
-		ID: r.cfg.ID, Profile: r.cfg.profile(), Peers: peers,
-		// Without addresses: each peer is told those that it can reach. The UDP port is
-		// there even if it is the default one: it tells peers of the same
-		// implementation from others.
-		ENRP:   rserpool.Transport{Protocol: rserpool.ProtoSCTP, Port: r.cfg.enrpPort(), UDPPort: r.stack.UDPPort()},
-		Access: r.cfg.Access, ClosedPeers: r.cfg.ClosedPeers, StrictAddresses: r.cfg.StrictAddresses, Permit: r.cfg.Permit, Limits: r.cfg.Limits,
-	})
-	if err != nil {
+	cc := r.cfg.settings(peers)
+	cc.ID, cc.Profile = r.cfg.ID, r.cfg.profile()
+	// Without addresses: each peer is told those that it can reach. The UDP port is
+	// there even if it is the default one: it tells peers of the same
+	// implementation from others.
+	cc.ENRP = rserpool.Transport{Protocol: rserpool.ProtoSCTP, Port: r.cfg.enrpPort(), UDPPort: r.stack.UDPPort()}
+	if r.core, err = core.New(time.Now(), cc); err != nil {
 		return fmt.Errorf("registrar: %w", err)
 	}
 	return nil

@@ -9,10 +9,27 @@ import (
 
 // newLogger returns a log that goes to w.
 func newLogger(level, format string, w io.Writer) (*zap.Logger, error) {
+	l, err := parseLevel(level)
+	if err != nil {
+		return nil, err
+	}
+	return newLoggerAt(l, format, w)
+}
+
+// parseLevel reads a level; off is above all that is logged.
+func parseLevel(level string) (zapcore.Level, error) {
+	if level == "off" {
+		return zapcore.FatalLevel + 1, nil
+	}
 	l, err := zapcore.ParseLevel(level)
 	if err != nil || l > zapcore.ErrorLevel {
-		return nil, usage("--log: unknown level %q (debug, info, warn, error or off)", level)
+		return 0, usage("--log: unknown level %q (debug, info, warn, error or off)", level)
 	}
+	return l, nil
+}
+
+// newLoggerAt is newLogger with a level that may change.
+func newLoggerAt(l zapcore.LevelEnabler, format string, w io.Writer) (*zap.Logger, error) {
 	cfg := zap.NewProductionEncoderConfig()
 	cfg.EncodeTime = zapcore.ISO8601TimeEncoder
 	cfg.EncodeDuration = zapcore.StringDurationEncoder

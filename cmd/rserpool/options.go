@@ -225,3 +225,14 @@ func (o *logOptions) logger(w io.Writer) (*zap.Logger, error) {
 	}
 	return newLogger(o.level, o.format, w)
 }
+
+// adjustable returns the log with the level that it has, which may be changed.
+func (o *logOptions) adjustable(w io.Writer) (*zap.Logger, zap.AtomicLevel, error) {
+	l, err := parseLevel(o.level)
+	if err != nil {
+		return nil, zap.AtomicLevel{}, err
+	}
+	level := zap.NewAtomicLevelAt(l)
+	log, err := newLoggerAt(level, o.format, w)
+	return log, level, err
+}

@@ -35,14 +35,27 @@ type registrarOptions struct {
 	httpGiven          bool
 	closedPeers        bool
 	strictAddresses    bool
+	suggestTakeovers   bool
 	items              int
+	access             accessFlag
+	limit              limitFlag
+	check              bool
 	exitWithStdin      bool
 	observe            daemon.Observe
 	log                logOptions
+
+	args []string // the flags of the command line, without those of the file
+	from places   // where in the file the others are
 }
 
 func registrarCommand() *cobra.Command {
-	var o registrarOptions
+	c, _ := newRegistrarCommand()
+	return c
+}
+
+// newRegistrarCommand also returns what parsing sets.
+func newRegistrarCommand() (*cobra.Command, *registrarOptions) {
+	o := &registrarOptions{}
 	c := &cobra.Command{
 		Use:   "registrar",
 		Short: "Run a registrar",
@@ -66,22 +79,34 @@ line overrides:
   listen: 192.0.2.1/198.51.100.1@9899
   id: 0x10
   peer: [192.0.2.2:9901, 192.0.2.3:9901]
-  profile: fast`,
+  profile: fast
+  access:
+    - allow register,deregister from 192.0.2.0/24 pool web-*
+    - deny register
+  limit:
+    registrations-per-source: 50
+
+SIGHUP has it read again: access, limit, items, peer, closed-peers,
+strict-addresses, suggest-takeovers and log take effect at once, or nothing does
+if the file has a mistake. --check-config looks for mistakes and ends: with exit
+code 0 and "FILE: ok", 2 for a mistake, 1 for what cannot be read.`,
 		Example: `  rserpool registrar
-  rserpool registrar --listen 192.0.2.1 --peer 192.0.2.2:9901`,
+  rserpool registrar --listen 192.0.2.1 --peer 192.0.2.2:9901
+  rserpool registrar --config registrar.yaml --check-config`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if o.config != "" {
-				if err := loadConfig(o.config, c); err != nil {
-					return err
-				}
+			if err := o.load(c); err != nil {
+				return err
 			}
-			o.httpGiven = c.Flags().Changed("http")
+			if o.check {
+				return o.checkConfig(c)
+			}
 			return o.run(c)
 		},
 	}
 	f := c.Flags()
 	f.StringVar(&o.config, "config", "", "YAML `file` with flags")
+	f.BoolVar(&o.check, "check-config", false, "check the configuration and end")
 	f.StringVar(&o.listen, "listen", "", "`address`, IP[/IP...][@UDPPORT] (default all, UDP port 9899)")
 	f.Uint16Var(&o.asapPort, "asap-port", asap.Port, "SCTP `port` for elements and users")
 	f.Uint16Var(&o.enrpPort, "enrp-port", enrp.Port, "SCTP `port` for peers")
@@ -92,19 +117,44 @@ line overrides:
 	f.StringVar(&o.http, "http", defaultHTTP, "`address` of the status page; off for none")
 	f.BoolVar(&o.closedPeers, "closed-peers", false, "refuse registrars that are not among the peers")
 	f.BoolVar(&o.strictAddresses, "strict-addresses", false, "refuse elements with addresses not their own")
+	f.BoolVar(&o.suggestTakeovers, "suggest-takeovers", false, "spread elements over the registrars (draft-dreibholz-rserpool-enrp-takeover)")
 	f.IntVar(&o.items, "items", 0, "most elements in a resolution (default 128)")
+	f.Var(&o.access, "access", "access `rule`: allow|deny OPERATIONS|all [from NETWORKS] [pool PATTERNS] (repeatable; the first that matches decides)")
+	f.Var(&o.limit, "limit", "limit, `NAME=N` (repeatable)")
 	exitWithStdin(c, &o.exitWithStdin)
 	o.observe.AddFlags(f)
 	o.log.add(c, "info")
 	must(c.MarkFlagFilename("config", "yaml", "yml"))
 	fixed(c, "announce", "on", "off")
 	fixed(c, "profile", profileNames()...)
-	noFiles(c, "listen", "asap-port", "enrp-port", "id", "peer", "http", "items")
-	return c
+	noFiles(c, "listen", "asap-port", "enrp-port", "id", "peer", "http", "items", "access")
+	must(c.RegisterFlagCompletionFunc("limit", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		var names []string
+		for _, n := range limitNames {
+			names = append(names, n+"=")
+		}
+		return names, cobra.ShellCompDirectiveNoSpace | cobra.ShellCompDirectiveNoFileComp
+	}))
+	return c, o
+}
+
+// load reads the file, if there is one.
+func (o *registrarOptions) load(c *cobra.Command) (err error) {
+	o.args = given(c)
+	if o.config != "" {
+		o.from, err = loadConfig(o.config, c)
+	}
+	o.httpGiven = c.Flags().Changed("http")
+	return err
 }
 
 // resolve makes the registrar's configuration.
 func (o *registrarOptions) resolve(ctx context.Context, log *zap.Logger) (*registrar.Config, error) {
+	cfg, err := o.build(ctx, log)
+	return cfg, o.from.locate(err)
+}
+
+func (o *registrarOptions) build(ctx context.Context, log *zap.Logger) (*registrar.Config, error) {
 	p, err := core.ParseProfile(o.profile)
 	if err != nil {
 		return nil, usage("--profile: unknown profile %q (%s)", o.profile, strings.Join(profileNames(), ", "))
@@ -122,25 +172,36 @@ func (o *registrarOptions) resolve(ctx context.Context, log *zap.Logger) (*regis
 		}
 	}
 	for _, a := range o.peers {
-		if err := checkAddr(ctx, "--peer", a); err != nil {
+		var err error
+		if o.check {
+			err = checkSyntax("--peer", a)
+		} else {
+			err = checkAddr(ctx, "--peer", a)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
 	if o.asapPort == 0 || o.asapPort == o.enrpPort || o.enrpPort == 0 {
 		return nil, usage("--asap-port and --enrp-port must be two ports")
 	}
+	if o.items < 0 {
+		return nil, usage("--items: %d is below 0", o.items)
+	}
+	limits := o.limit.limits
+	limits.Items = o.items
 	return &registrar.Config{
 		Listen: o.listen, ASAPPort: o.asapPort, ENRPPort: o.enrpPort, Peers: o.peers,
 		ID: rserpool.RegistrarID(o.id), Profile: p,
-		ClosedPeers: o.closedPeers, StrictAddresses: o.strictAddresses,
-		Limits: core.Limits{Items: o.items}, Logger: log,
+		Access: core.AccessList(o.access), ClosedPeers: o.closedPeers, StrictAddresses: o.strictAddresses,
+		SuggestTakeovers: o.suggestTakeovers, Limits: limits, Logger: log,
 	}, nil
 }
 
 func (o *registrarOptions) run(c *cobra.Command) (err error) {
-	log, err := o.log.logger(c.ErrOrStderr())
+	log, level, err := o.log.adjustable(c.ErrOrStderr())
 	if err != nil {
-		return err
+		return o.from.locate(err)
 	}
 	cfg, err := o.resolve(c.Context(), log)
 	if err != nil {
@@ -161,11 +222,15 @@ func (o *registrarOptions) run(c *cobra.Command) (err error) {
 	if o.exitWithStdin {
 		stopAtEOF(c.InOrStdin(), stop)
 	}
-	stopHTTP, err := o.serveHTTP(r, log)
+	reload := &reloader{registrar: r, log: log, level: level, running: c, args: o.args, metrics: daemon.NewReloads()}
+	stopHTTP, err := o.serveHTTP(r, reload.metrics, log)
 	if err != nil {
 		return err
 	}
 	defer stopHTTP()
+	if o.config != "" {
+		defer reload.onHangup(ctx)()
+	}
 	ended := make(chan error, 1)
 	go func() { ended <- r.Run(ctx) }()
 	select {
@@ -182,12 +247,12 @@ func (o *registrarOptions) run(c *cobra.Command) (err error) {
 // serveHTTP shows the state of the registrar until stop is called, which waits for the
 // end. That the default address is taken is no reason to fail: another registrar may run
 // on this host.
-func (o *registrarOptions) serveHTTP(r *registrar.Registrar, log *zap.Logger) (stop func(), err error) {
+func (o *registrarOptions) serveHTTP(r *registrar.Registrar, reloads *daemon.Reloads, log *zap.Logger) (stop func(), err error) {
 	if o.http == "off" || o.http == "" {
 		return func() {}, nil
 	}
 	ctx, cancel := context.WithCancel(context.Background()) // it outlives the drain
-	at, wait, err := daemon.Serve(ctx, o.http, daemon.Handler(r))
+	at, wait, err := daemon.Serve(ctx, o.http, daemon.Handler(r, reloads))
 	switch {
 	case err != nil && !o.httpGiven:
 		cancel()

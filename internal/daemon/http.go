@@ -8,15 +8,18 @@ import (
 	"net/http/pprof"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/rserpool/rserpool/registrar"
 )
 
 // Handler serves all of a registrar's HTTP: what the library has (status page,
-// /api/status, /healthz, /readyz) with /metrics and /debug/pprof.
-func Handler(r *registrar.Registrar) http.Handler {
+// /api/status, /healthz, /readyz) with /metrics and /debug/pprof. What else there is to
+// measure is collected from more.
+func Handler(r *registrar.Registrar, more ...prometheus.Collector) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/", r.Handler())
-	mux.Handle("GET /metrics", RegistrarMetrics(r))
+	mux.Handle("GET /metrics", RegistrarMetrics(r, more...))
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)

@@ -14,9 +14,10 @@ import (
 )
 
 // RegistrarMetrics serves the state of a registrar to Prometheus. The names follow
-// the objects of the RSerPool MIB (RFC 5525) where it has them.
-func RegistrarMetrics(r *registrar.Registrar) http.Handler {
+// the objects of the RSerPool MIB (RFC 5525) where it has them. more are served as well.
+func RegistrarMetrics(r *registrar.Registrar, more ...prometheus.Collector) http.Handler {
 	registry := prometheus.NewRegistry()
+	registry.MustRegister(more...)
 	registry.MustRegister(newMetrics(r), StackCollector(r.StackStats), collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 
 	"github.com/spf13/pflag"
 
@@ -39,6 +40,25 @@ func (o *Observe) AddMetrics(f *pflag.FlagSet) {
 
 // Enabled says whether any of the flags is set.
 func (o *Observe) Enabled() bool { return o.pcap != "" || o.trace != "" || o.metrics != "" }
+
+// Check says why the files cannot be written to, as far as that can be told without
+// writing: a missing directory, a directory of the same name.
+func (o *Observe) Check() error {
+	for _, name := range []string{o.pcap, o.trace} {
+		if name == "" {
+			continue
+		}
+		if d, err := os.Stat(filepath.Dir(name)); err != nil {
+			return err
+		} else if !d.IsDir() {
+			return fmt.Errorf("%s: not in a directory", name)
+		}
+		if f, err := os.Stat(name); err == nil && f.IsDir() {
+			return fmt.Errorf("%s: a directory", name)
+		}
+	}
+	return nil
+}
 
 // Open opens a stack that is watched as the flags say. Files can be read by their owner
 // only. What is to be told people goes to errs. done closes the stack, if that has not

@@ -108,6 +108,7 @@ const (
 	EventRefused                                  // something a peer sent was refused; Registrar, Reason
 	EventRemoteError                              // an ASAP_ERROR or ENRP_ERROR came; Reason
 	EventDrained                                  // after Drain: all elements have new homes, or nobody takes them
+	EventReconfigured                             // Reconfigure has been carried out
 )
 
 var eventNames = [...]string{
@@ -119,6 +120,7 @@ var eventNames = [...]string{
 	EventTakeover: "took over", EventTakenOver: "taken over by another registrar",
 	EventElementUnresponsive: "element does not answer", EventRefused: "refused",
 	EventRemoteError: "remote error", EventDrained: "drained",
+	EventReconfigured: "reconfigured",
 }
 
 // String names the kind.

@@ -1,7 +1,6 @@
 package core
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -84,10 +83,10 @@ func New(now time.Time, cfg Config) (*Registrar, error) {
 	if r.cfg.ENRP.Port == 0 {
 		r.cfg.ENRP.Port = rserpool.ENRPPort
 	}
+	if err := checkPeers(cfg.Peers); err != nil {
+		return nil, err
+	}
 	for _, t := range cfg.Peers {
-		if err := t.Validate(); err != nil || t.Protocol != rserpool.ProtoSCTP || t.Port == 0 {
-			return nil, fmt.Errorf("registrar: bad peer %s", t)
-		}
 		r.addTarget(t, true)
 	}
 	r.start(now)

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// process is the command as a process of its own.
+type process struct {
+	t    *testing.T
+	cmd  *exec.Cmd
+	out  output
+	errs output
+	over chan struct{} // closed when it has ended
+	err  error
+}
+
+// output is what a process has written so far.
+type output struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.Write(b)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.String()
+}
+
+// spawn starts a process, which is killed at the end of the test.
+func spawn(t *testing.T, args ...string) *process {
+	t.Helper()
+	p := &process{t: t, cmd: exec.Command(os.Args[0], args...), over: make(chan struct{})}
+	p.cmd.Env = append(os.Environ(), runMain+"=1")
+	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.errs
+	require.NoError(t, p.cmd.Start())
+	go func() {
+		p.err = p.cmd.Wait()
+		close(p.over)
+	}()
+	t.Cleanup(p.kill)
+	return p
+}
+
+// kill ends it as kill -9 does, and waits for that.
+func (p *process) kill() {
+	_ = p.cmd.Process.Kill() // it may have ended
+	<-p.over
+}
+
+// awaits waits for a text in what it prints, or in its log.
+func (p *process) awaits(o *output, text string) {
+	p.t.Helper()
+	for range 3000 {
+		if strings.Contains(o.String(), text) {
+			return
+		}
+		select {
+		case <-p.over:
+			require.Contains(p.t, o.String(), text, "it ended: %v: %s", p.err, p.errs.String())
+			return
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	require.Fail(p.t, "did not write "+text, "%s", p.errs.String())
+}
+
+// ended waits for its end and returns the exit code.
+func (p *process) ended() int {
+	p.t.Helper()
+	select {
+	case <-p.over:
+	case <-time.After(30 * time.Second):
+		require.Fail(p.t, "does not end", "%s", p.errs.String())
+	}
+	return p.cmd.ProcessState.ExitCode()
+}
+
+// spawnRegistrar starts a registrar and waits until it is ready. It returns its UDP port.
+func spawnRegistrar(t *testing.T, args ...string) *process {
+	t.Helper()
+	p := spawn(t, append([]string{"registrar", "--profile", "fast"}, args...)...)
+	p.awaits(&p.out, "ready\n")
+	return p
+}
+
+// tcpPort is a free one, as far as one can tell.
+func tcpPort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+}
+
+// udpPort is the same.
+func udpPort(t *testing.T) int {
+	t.Helper()
+	ports, err := freePorts(1)
+	require.NoError(t, err)
+	return ports[0]
+}
+
+// asapOn names the registrar on a UDP port to elements and users.
+func asapOn(udp int) []string {
+	return []string{"--registrar", fmt.Sprintf("127.0.0.1:3863@%d", udp), "--profile", "fast"}
+}

@@ -1,0 +1,111 @@
+//go:build unix
+
+package main
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func httpGet(t *testing.T, url string) string {
+	t.Helper()
+	resp, err := http.Get(url)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	return string(b)
+}
+
+// SIGHUP has a registrar read its configuration again: access and the level of the log
+// change at once, for elements that are there, too; what cannot change is named; and a
+// file with a mistake changes nothing, which the log and a metric tell.
+func TestReloadOnHangup(t *testing.T) {
+	udp, web := udpPort(t), tcpPort(t)
+	path := filepath.Join(t.TempDir(), "registrar.yaml")
+	write := func(lines ...string) {
+		lines = append(lines, fmt.Sprintf("listen: 127.0.0.1@%d", udp), "http: 127.0.0.1:"+web)
+		require.NoError(t, os.WriteFile(path, []byte(strings.Join(lines, "\n")), 0o600))
+	}
+	write("log: info")
+	r := spawnRegistrar(t, "--config", path)
+	hangup := func(log string) {
+		t.Helper()
+		before := len(r.errs.String())
+		require.NoError(t, r.cmd.Process.Signal(syscall.SIGHUP))
+		require.Eventually(t, func() bool { return strings.Contains(r.errs.String()[before:], log) }, 10*time.Second, 5*time.Millisecond, log)
+	}
+	metric := func(line string) {
+		t.Helper()
+		require.Contains(t, httpGet(t, "http://127.0.0.1:"+web+"/metrics"), line+"\n")
+		require.Equal(t, "ok\n", httpGet(t, "http://127.0.0.1:"+web+"/healthz"))
+	}
+	serve(t, asapOn(udp), "echo", "--pool", "web-1")
+	serve(t, asapOn(udp), "echo", "--pool", "db")
+	resolves := func(pool string) bool {
+		return command(t, "", append([]string{"resolve", pool, "--timeout", "300ms"}, asapOn(udp)...)...).code == 0
+	}
+	require.True(t, resolves("web-1"))
+	require.True(t, resolves("db"))
+	metric("rserpool_config_last_reload_successful 1")
+
+	write("access: [allow all pool web-*, deny register]", "profil: fast")
+	hangup("registrar.yaml:2: unknown key")
+	require.True(t, resolves("db"), "nothing has changed")
+	metric("rserpool_config_last_reload_successful 0")
+	metric(`rserpool_config_reloads_total{result="failed"} 1`)
+
+	write("access:", "- allow all pool web-*", "- deny register", "asap-port: 4000", "log: debug")
+	hangup("configuration reloaded")
+	require.Contains(t, r.errs.String(), `these take effect with the next start only {"keys": ["asap-port"]}`)
+	metric("rserpool_config_last_reload_successful 1")
+	metric(`rserpool_config_reloads_total{result="ok"} 1`)
+	require.True(t, resolves("web-1"))
+	require.Eventually(t, func() bool { return !resolves("db") }, 5*time.Second, 10*time.Millisecond, "it may not be there any more")
+	r.awaits(&r.errs, "request rejected pool=db")
+
+	write("access: []", "log: off")
+	hangup("reconfigured") // what comes behind is not logged
+	serve(t, asapOn(udp), "echo", "--pool", "db")
+	require.True(t, resolves("db"))
+	size := len(r.errs.String())
+	require.True(t, resolves("web-1"))
+	require.Len(t, r.errs.String(), size, "nothing is logged any more")
+
+	require.NoError(t, r.cmd.Process.Signal(syscall.SIGTERM))
+	require.Zero(t, r.ended())
+}
+
+// Peers can be added and removed while registrars run.
+func TestReloadPeers(t *testing.T) {
+	dir, udp, web := t.TempDir(), [2]int{udpPort(t), udpPort(t)}, [2]string{tcpPort(t), tcpPort(t)}
+	file := func(i int) string { return filepath.Join(dir, fmt.Sprint("r", i)) }
+	write := func(i int, more string) {
+		text := fmt.Sprintf("listen: 127.0.0.1@%d\nhttp: 127.0.0.1:%s\nid: %d\nclosed-peers: true\n%s", udp[i], web[i], i+1, more)
+		require.NoError(t, os.WriteFile(file(i), []byte(text), 0o600))
+	}
+	var rs [2]*process
+	for i := range rs {
+		write(i, "")
+		rs[i] = spawnRegistrar(t, "--config", file(i))
+	}
+	peers := func(i int) int { return strings.Count(httpGet(t, "http://127.0.0.1:"+web[i]+"/api/status"), `"state":"active"`) }
+	require.Zero(t, peers(0))
+	for i := range rs {
+		write(i, fmt.Sprintf("peer: [127.0.0.1:9901@%d]", udp[1-i]))
+		require.NoError(t, rs[i].cmd.Process.Signal(syscall.SIGHUP))
+	}
+	require.Eventually(t, func() bool { return peers(0) == 1 && peers(1) == 1 }, 10*time.Second, 20*time.Millisecond)
+	write(0, "")
+	require.NoError(t, rs[0].cmd.Process.Signal(syscall.SIGHUP))
+	require.Eventually(t, func() bool { return peers(0) == 0 && peers(1) == 0 }, 10*time.Second, 20*time.Millisecond)
+}
