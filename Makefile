@@ -29,7 +29,7 @@ GOLDEN = $(shell grep -rlE 'Bool."update"|"github.com/rserpool/rserpool/internal
 
 .DEFAULT_GOAL := help
 .PHONY: help build test race fuzz bench bench-peers cover lint golden sim kill \
-	interop test-compare api tidy check cross demo soak cover-core
+	interop test-compare test-web api tidy check cross demo soak cover-core
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | \
@@ -109,6 +109,14 @@ soak: ## long runs (tests named TestSoak...) for SOAK each
 
 test-compare: ## beside pion/sctp, and the tools of bench/compare (a module of its own)
 	cd bench/compare && $(GO) test -timeout 5m ./...
+
+# The tests named TestWeb are in `make test`, too, where they are skipped without a browser.
+test-web: ## the status page in headless Chromium (Debian as root: installs it)
+	@if ! command -v chromium-headless-shell chromium google-chrome >/dev/null && [ "$$(id -u)" = 0 ] && \
+		command -v apt-get >/dev/null; then \
+		export DEBIAN_FRONTEND=noninteractive; apt-get -q update && \
+		apt-get -q install -y --no-install-recommends chromium-headless-shell; fi
+	RSERPOOL_WEB=1 $(GO) test -count=1 -run '^TestWeb' ./registrar
 
 interop: ## against Linux kernel SCTP, usrsctp and rsplib (Debian, root)
 	interop/run.sh

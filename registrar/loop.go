@@ -17,7 +17,10 @@ func (r *Registrar) input(f func(now time.Time)) {
 	if r.closed {
 		return
 	}
-	f(time.Now())
+	now := time.Now()
+	stats := r.core.Stats()
+	r.rates.tick(now.Sub(r.started), &stats)
+	f(now)
 	r.settle()
 }
 
@@ -71,6 +74,7 @@ func (r *Registrar) arm() {
 
 // event logs and counts what happened.
 func (r *Registrar) event(e *core.Event) {
+	r.journal.add(time.Now(), e)
 	log := r.log.Debug
 	switch e.Kind {
 	case core.EventDrained:

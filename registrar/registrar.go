@@ -41,6 +41,9 @@ type Registrar struct {
 	isReady bool
 	isDrain bool
 	closed  bool
+	journal journal
+	rates   rates
+	page    pageCache
 }
 
 // New opens the registrar's endpoints. It serves once Run is called.

@@ -203,7 +203,7 @@ func TestStatusAndMetrics(t *testing.T) {
 	h := rs[0].Handler()
 	code, body, header := get(t, h, "/")
 	require.Equal(t, 200, code)
-	require.Contains(t, body, "<title>Registrar</title>")
+	require.Contains(t, body, "<title>Registrar 0x00000001</title>")
 	require.Contains(t, header.Get("Content-Security-Policy"), "default-src 'none'")
 	code, body, _ = get(t, h, "/api/status")
 	require.Equal(t, 200, code)

@@ -1,7 +1,6 @@
 package registrar
 
 import (
-	_ "embed"
 	"encoding/json"
 	"net/http"
 	"net/netip"
@@ -16,6 +15,8 @@ type Status struct {
 	Registrar RegistrarStatus `json:"registrar"`
 	Peers     []PeerStatus    `json:"peers"`
 	Pools     []PoolStatus    `json:"pools"`
+	Rates     RatesStatus     `json:"rates"`
+	Events    []EventStatus   `json:"events"` // the newest first: at most 100 of registrars and 100 of elements
 }
 
 // RegistrarStatus is the registrar itself.
@@ -40,13 +41,19 @@ type PeerStatus struct {
 	State      string  `json:"state"`
 	LastHeardS float64 `json:"last_heard_s"` // -1: never
 	Elements   int     `json:"elements"`
-	Checksum   string  `json:"checksum"`
+	Checksum   string  `json:"checksum"`            // of these, as computed here
+	Announced  string  `json:"announced,omitempty"` // the checksum that the peer announced last
+	InSync     bool    `json:"in_sync"`             // they agree
 	Connected  bool    `json:"connected"`
+	Foreign    bool    `json:"foreign,omitempty"` // of another implementation
+	// Transport is where it is reached, as it announced; nil if it has not.
+	Transport *TransportStatus `json:"transport,omitempty"`
 }
 
 // PoolStatus is a pool with its elements.
 type PoolStatus struct {
-	Pool     string          `json:"pool"`
+	Pool     string          `json:"pool"` // bytes that are no UTF-8 are replaced in JSON
+	Name     string          `json:"name"` // printable: a Go string literal if need be
 	Policy   string          `json:"policy"`
 	Elements []ElementStatus `json:"elements"`
 }
@@ -58,7 +65,10 @@ type ElementStatus struct {
 	Policy     PolicyStatus      `json:"policy"`
 	Transports []TransportStatus `json:"transports"`
 	Connected  bool              `json:"connected"`
-	Reports    int               `json:"reports"`
+	Reports    int               `json:"reports"`   // hosts that lately found it unreachable
+	AgeS       float64           `json:"age_s"`     // since it is known here
+	UpdatedS   float64           `json:"updated_s"` // since it was last registered
+	ExpiresS   float64           `json:"expires_s"` // until it expires; -1: never
 }
 
 // PolicyStatus is a policy with its parameters.
@@ -67,6 +77,8 @@ type PolicyStatus struct {
 	Weight   uint32  `json:"weight,omitempty"`
 	Priority uint32  `json:"priority,omitempty"`
 	Load     float64 `json:"load,omitempty"` // 0 to 1
+	// Text is the policy with all that belongs to it, as flags have it.
+	Text string `json:"text"`
 }
 
 // TransportStatus is where an element is reached.
@@ -84,6 +96,7 @@ func (r *Registrar) Status() Status {
 	asap, enrp := r.Addrs()
 	r.mu.Lock()
 	draining := r.isDrain
+	events, rates := r.journal.recent(), r.rates.status()
 	r.mu.Unlock()
 	out := Status{
 		Registrar: RegistrarStatus{
@@ -91,30 +104,50 @@ func (r *Registrar) Status() Status {
 			Checksum: hex16(s.Checksum), Owned: s.Owned, Profile: r.cfg.profile().Name,
 			ASAP: asap.String(), ENRP: enrp.String(), Connections: s.Connections, Stats: s.Stats,
 		},
-		Peers: []PeerStatus{}, Pools: []PoolStatus{}, // [] rather than null
+		Peers: make([]PeerStatus, 0, len(s.Peers)), Pools: make([]PoolStatus, 0, len(s.Pools)), // [] rather than null
+		Rates: rates, Events: events,
 	}
-	for _, p := range s.Peers {
-		out.Peers = append(out.Peers, PeerStatus{ID: p.ID.String(), State: p.State, LastHeardS: since(now, p.LastHeard),
-			Elements: p.Elements, Checksum: hex16(p.Checksum), Connected: p.Connected})
+	for i := range s.Peers {
+		out.Peers = append(out.Peers, peerStatus(now, &s.Peers[i]))
 	}
-	for _, p := range s.Pools {
-		ps := PoolStatus{Pool: string(p.Handle), Elements: []ElementStatus{}}
-		for _, e := range p.Elements {
+	for i := range s.Pools {
+		p := &s.Pools[i]
+		ps := PoolStatus{Pool: string(p.Handle), Name: p.Handle.String(), Elements: make([]ElementStatus, 0, len(p.Elements))}
+		for j := range p.Elements {
+			e := &p.Elements[j]
 			ps.Policy = e.Policy.Type.String()
-			ps.Elements = append(ps.Elements, elementStatus(&e))
+			ps.Elements = append(ps.Elements, elementStatus(now, e))
 		}
 		out.Pools = append(out.Pools, ps)
 	}
 	return out
 }
 
-func elementStatus(e *core.ElementStatus) ElementStatus {
-	return ElementStatus{
+func peerStatus(now time.Time, p *core.PeerStatus) PeerStatus {
+	s := PeerStatus{ID: p.ID.String(), State: p.State, LastHeardS: since(now, p.LastHeard), Elements: p.Elements,
+		Checksum: hex16(p.Checksum), InSync: p.InSync, Connected: p.Connected, Foreign: p.Foreign}
+	if p.Announces {
+		s.Announced = hex16(p.Announced)
+	}
+	if p.Transport != nil {
+		t := transportStatus(p.Transport)
+		s.Transport = &t
+	}
+	return s
+}
+
+func elementStatus(now time.Time, e *core.ElementStatus) ElementStatus {
+	s := ElementStatus{
 		ID: e.ID.String(), Home: e.Home.String(), Connected: e.Connected, Reports: e.Reports,
 		Policy: PolicyStatus{Type: e.Policy.Type.String(), Weight: e.Policy.Weight, Priority: e.Policy.Priority,
-			Load: float64(e.Policy.Load) / float64(1<<32-1)},
+			Load: rserpool.Fraction(e.Policy.Load), Text: e.Policy.String()},
 		Transports: []TransportStatus{transportStatus(&e.User)},
+		AgeS:       since(now, e.Registered), UpdatedS: since(now, e.Updated), ExpiresS: -1,
 	}
+	if !e.Expiry.IsZero() {
+		s.ExpiresS = max(e.Expiry.Sub(now).Seconds(), 0)
+	}
+	return s
 }
 
 func transportStatus(t *rserpool.Transport) TransportStatus {
@@ -133,21 +166,12 @@ func hex16(n uint16) string {
 	return "0x" + string([]byte{digits[n>>12], digits[n>>8&15], digits[n>>4&15], digits[n&15]})
 }
 
-//go:embed status.html
-var statusPage []byte
-
 // Handler serves the status page at /, its data at /api/status, /healthz, and
 // /readyz, which is 503 during start-up and drain. Metrics need a library that this
 // package does without: the rserpool command adds them at /metrics.
 func (r *Registrar) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
-		h := w.Header()
-		h.Set("Content-Type", "text/html; charset=utf-8")
-		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; img-src data:")
-		h.Set("X-Content-Type-Options", "nosniff")
-		_, _ = w.Write(statusPage) // the client may be gone
-	})
+	r.servePage(mux)
 	mux.HandleFunc("GET /api/status", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Cache-Control", "no-store")

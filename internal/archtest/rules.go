@@ -52,6 +52,7 @@ var arrows = map[string][]string{
 	"internal/coresim":  {"internal/simnet", "sctp/core"}, // simnet's carrier
 	"internal/scenario": {"sctp/core", "asap/core", "registrar/core"},
 	"internal/archtest": {},
+	"internal/browser":  {},
 	"internal/apidump":  {},
 	"interop/pattern":   {},
 }

@@ -123,6 +123,17 @@ var eventNames = [...]string{
 	EventReconfigured: "reconfigured",
 }
 
+// EventKinds returns all kinds.
+func EventKinds() []EventKind {
+	kinds := make([]EventKind, 0, len(eventNames))
+	for k, name := range eventNames {
+		if name != "" {
+			kinds = append(kinds, EventKind(k))
+		}
+	}
+	return kinds
+}
+
 // String names the kind.
 func (k EventKind) String() string {
 	if int(k) < len(eventNames) && eventNames[k] != "" {

@@ -45,6 +45,10 @@ type PeerStatus struct {
 	Transport *rserpool.Transport // as it announced; nil if it has not
 	Elements  int                 // it owns
 	Checksum  uint16              // of these, as computed here
+	Announced uint16              // the checksum that it announced last
+	Announces bool                // it has
+	InSync    bool                // they agree, as far as its implementation can
+	Foreign   bool                // it is of another implementation
 	Connected bool
 }
 
@@ -108,7 +112,9 @@ func (r *Registrar) PeerStatuses() []PeerStatus {
 		st := PeerStatus{
 			ID: p.id, State: p.state.String(), LastHeard: p.lastHeard,
 			Elements: r.space.OwnedLen(p.id), Checksum: r.space.Checksum(p.id), Connected: p.conn != 0,
+			Announced: p.audit.sum, Announces: p.audit.known, Foreign: p.info != nil && p.foreign,
 		}
+		st.InSync = st.Announces && r.agrees(p, p.audit.sum)
 		if p.info != nil {
 			t := p.info.Transport.Clone()
 			st.Transport = &t
