@@ -121,7 +121,7 @@ func mishap(w *world, rs, es []*host) {
 			e := h.node.(*elementNode)
 			w.note("%s deregisters", h.name)
 			e.leaving = true
-			e.Deregister(h.now())
+			e.Deregister(h.now(), e.key.Handle, e.key.ID)
 			h.settle()
 		}
 	case 7, 8: // the network breaks between two

@@ -53,7 +53,7 @@ func disaster(w *world, rs, es []*host) {
 		for _, h := range w.some(es, 8) {
 			if e, ok := h.node.(*elementNode); ok && !h.stopped {
 				e.leaving = true
-				e.Deregister(h.now())
+				e.Deregister(h.now(), e.key.Handle, e.key.ID)
 				h.settle()
 			}
 		}
