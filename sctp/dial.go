@@ -161,7 +161,7 @@ func (a *Association) await(ctx context.Context) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for !a.established && !a.done {
-		if err := a.changed.wait(ctx, &a.mu, &a.stack.waiters, false); err != nil && !a.established && !a.done {
+		if err := a.wait(ctx, &a.changed, false); err != nil && !a.established && !a.done {
 			a.abort(time.Now(), "dial cancelled")
 			return err
 		}

@@ -230,10 +230,11 @@ type reader struct {
 	out     [1]carrier.Datagram
 
 	// What the latest batch was, for the pump.
-	only   *Association // whose packets all of it were, nil if there is no such
-	mixed  bool         // there is no such
+	only   *Association // whose packets all of it were, or the last of it
+	ended  bool         // it has ended
+	waits  uint64       // of it
+	mixed  bool         // there were others that live on, or several strays
 	roused bool         // a call was let go
-	waits  uint64       // of only
 }
 
 // read is the goroutine of a carrier. It ends when the carrier is closed.
@@ -256,7 +257,7 @@ func (s *Stack) read(l *link) {
 		}
 		failures = 0
 		r.deliver(time.Now(), r.batch[:n])
-		if l.pump.lend(r.only, r.roused) {
+		if l.pump.lend(r) {
 			l.standby(r.only)
 		} else if r.roused {
 			// Those go first who were woken: in a system call this goroutine would
@@ -269,7 +270,7 @@ func (s *Stack) read(l *link) {
 // deliver handles a batch of datagrams. Packets of one association are handled in
 // one turn.
 func (r *reader) deliver(now time.Time, ds []carrier.Datagram) {
-	r.only, r.mixed, r.roused = nil, false, false
+	r.only, r.ended, r.mixed, r.roused = nil, false, false, false
 	for i := range ds {
 		d := &ds[i]
 		if r.stack.cfg.Capture != nil {
@@ -324,8 +325,8 @@ func (r *reader) dispatch(now time.Time) {
 		}
 		clear(r.runs)
 	}
+	r.mixed = r.mixed || len(r.strays) > 1 || len(r.strays) > 0 && r.only != nil && !r.ended
 	for _, i := range r.strays {
-		r.only, r.mixed = nil, true
 		r.stray(now, i)
 	}
 	clear(r.packets)
@@ -364,11 +365,6 @@ next:
 // input is one turn with the packets of a run.
 func (r *reader) input(now time.Time, run run) {
 	a := run.assoc
-	if r.mixed = r.mixed || r.only != nil && r.only != a; r.mixed {
-		r.only = nil
-	} else {
-		r.only = a
-	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.via, a.roused = r.link, false
@@ -386,7 +382,14 @@ func (r *reader) input(now time.Time, run run) {
 	if !a.done {
 		a.turn(now)
 	}
-	r.roused, r.waits = r.roused || a.roused, a.waits
+	r.note(a)
+}
+
+// note says that a packet was for a, or opened it. The caller holds a.mu.
+func (r *reader) note(a *Association) {
+	r.mixed = r.mixed || r.only != nil && r.only != a && !r.ended
+	r.only, r.ended, r.waits = a, a.done, a.waits
+	r.roused = r.roused || a.roused
 }
 
 // handlePacket gives a packet to the machine. The caller holds a.mu.

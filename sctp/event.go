@@ -249,6 +249,7 @@ func (a *Association) handleEvent(ev *core.Event) {
 		if a.dialed {
 			a.stack.count.connected.Add(1)
 		}
+		a.roused = a.roused || a.changed.waiting()
 		a.changed.wakeAll()
 		a.notify(AssocChange{State: AssocUp})
 	case core.EventPeerShutdown:

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/rserpool/rserpool/sctp/core"
 )
 
 // Shutdown ends the association gracefully (RFC 9260 §9.2): everything that was
@@ -31,7 +33,7 @@ func (a *Association) Shutdown(ctx context.Context) error {
 		if ended != nil {
 			return ended
 		}
-		ended = a.changed.wait(ctx, &a.mu, &a.stack.waiters, false)
+		ended = a.wait(ctx, &a.changed, false)
 	}
 	return a.err
 }
@@ -59,12 +61,16 @@ func (a *Association) abort(now time.Time, reason string) {
 }
 
 // Close ends the association gracefully within Config.Linger, else by an abort,
-// and waits for that. It aborts at once if a message that is sent piece by piece was
+// and waits for that, but not for the last packet of a peer that has shut it down
+// itself, which the stack awaits alone. It aborts at once if a message that is sent piece by piece was
 // begun and not ended. Messages that nobody received are dropped, and so are those
 // that still arrive. All blocked calls return net.ErrClosed. Close is idempotent.
 // Its error is ErrShutdownTimeout if the graceful end took too long, else nil.
 func (a *Association) Close() error {
 	a.beginClose()
+	if a.acknowledged() {
+		return nil
+	}
 	err := a.endClose()
 	a.stack.awaitRetired()
 	return err
@@ -105,6 +111,18 @@ func (a *Association) beginClose() {
 	a.turn(now)
 }
 
+// acknowledged says whether the peer has begun the end, and both have acknowledged all
+// data, so that nothing is left but the answer to our SHUTDOWN ACK. The stack
+// repeats that while it lives, as it does if it has not to end with the association.
+func (a *Association) acknowledged() bool {
+	if a.stack.auto.Load() {
+		return false
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return !a.done && a.core.State() == core.ShutdownAckSent
+}
+
 // endClose waits until the association has ended.
 func (a *Association) endClose() error {
 	a.mu.Lock()
@@ -115,7 +133,7 @@ func (a *Association) endClose() error {
 	ctx, cancel := context.WithDeadline(context.Background(), a.closeBy)
 	defer cancel()
 	for !a.done {
-		if err := a.changed.wait(ctx, &a.mu, &a.stack.waiters, false); err != nil && !a.done {
+		if err := a.wait(ctx, &a.changed, false); err != nil && !a.done {
 			a.abort(time.Now(), "linger time is over")
 			return ErrShutdownTimeout
 		}
@@ -147,6 +165,9 @@ func (a *Association) finish(err error) {
 		a.timer.Stop()
 	}
 	s := a.stack
+	if a.via != nil {
+		a.via.pump.orphan(a)
+	}
 	s.demux.remove(a)
 	s.ledger.leave(a)
 	if err == nil {
@@ -175,6 +196,7 @@ func (a *Association) finish(err error) {
 
 // wakeAll lets every blocked call look at the state again. The caller holds a.mu.
 func (a *Association) wakeAll() {
+	a.roused = a.roused || a.changed.waiting() || a.readers.waiting()
 	a.changed.wakeAll()
 	a.readers.wakeAll()
 	a.writers.wakeAll()
@@ -214,5 +236,5 @@ func (a *Association) onRestart() {
 	a.finish(ErrRestarted)
 	taken := a.counted()
 	a.core, a.taken = nil, &taken
-	l.enter(time.Now(), c, c.Stats())
+	l.enter(time.Now(), c, c.Stats(), nil)
 }

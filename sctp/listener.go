@@ -157,7 +157,7 @@ func (l *Listener) AcceptSCTP(ctx context.Context) (*Association, error) {
 		if l.closed {
 			return nil, &OpError{Op: "accept", Addr: l.Addr().String(), Err: net.ErrClosed}
 		}
-		if err := l.ready.wait(ctx, &l.mu, &l.stack.waiters, false); err != nil {
+		if err := l.wait(ctx); err != nil {
 			// An association that is there beats a cancelled context.
 			if len(l.queue) == 0 {
 				return nil, err
@@ -213,8 +213,9 @@ func (l *Listener) unreserve() {
 }
 
 // enter makes an association of a completed handshake, in the reserved place. before is
-// what its machine has counted in another association, which the peer restarted.
-func (l *Listener) enter(now time.Time, c *core.Association, before Stats) {
+// what its machine has counted in another association, which the peer restarted; r is
+// who reads, nil if the association was there before.
+func (l *Listener) enter(now time.Time, c *core.Association, before Stats, r *reader) {
 	s := l.stack
 	a := newAssociation(s, l.settings, c.LocalPort(), c.PeerPort())
 	a.core, a.listener, a.established = c, l, true
@@ -239,6 +240,10 @@ func (l *Listener) enter(now time.Time, c *core.Association, before Stats) {
 	}
 	a.turn(now)
 	l.push(a, a.done && a.err != nil)
+	if r != nil {
+		a.via = r.link
+		r.note(a)
+	}
 }
 
 // push puts a into the reserved place of the queue, unless it failed already. The
@@ -249,6 +254,7 @@ func (l *Listener) push(a *Association, failed bool) {
 	closed := l.closed
 	if !closed && !failed {
 		l.queue = append(l.queue, a)
+		a.roused = a.roused || l.ready.waiting()
 		l.ready.wakeOne()
 	}
 	l.mu.Unlock()

@@ -173,7 +173,7 @@ func (r *reader) cookie(now time.Time, i int, l *Listener) {
 			r.input(now, run{a, i, i})
 			return
 		}
-		l.enter(now, c, Stats{})
+		l.enter(now, c, Stats{}, r)
 		return
 	}
 	l.unreserve()

@@ -19,8 +19,14 @@ import (
 // batches in a row that all woke a call of the same association it stands by.
 // The next call of that association that has to wait takes the role, handles
 // what comes in, and gives it up when it has what it waits for. The goroutine
-// takes the role back as soon as anything else arrives, or when nobody read for a
-// while: then the application is busy, or the line idle.
+// takes the role back as soon as anything else arrives, when another call would
+// like to have it, or when nobody read for a while: then the application is busy, or
+// the line idle.
+//
+// Associations that follow each other are as good as one: when the one ends, the next
+// call of any takes its place, and Accept of the listener that let it in may do so
+// before. So who opens and closes associations one after the other, or serves them
+// that way, reads by itself, too.
 const (
 	lendAfter  = 16               // batches in a row
 	maxLend    = lendAfter << 10  // after vain attempts
@@ -32,14 +38,18 @@ const (
 type pump struct {
 	on      bool // the carrier can be interrupted
 	mu      sync.Mutex
-	free    bool         // lent, and nobody reads
-	lent    *Association // who may borrow the role; nil: it is not lent
+	away    bool         // its owner stands by
+	free    bool         // away, and nobody reads
+	lent    *Association // who may borrow the role; nil: nobody, or anyone
+	anyone  bool         // the one it was lent to has ended
+	wanted  bool         // a call began to wait that could not borrow it
 	recall  bool         // the owner wants it back
 	resume  chan struct{}
 	batches atomic.Uint64 // read by borrowers
 
 	// Of the owner.
 	last   *Association // whom the latest batches were for
+	ended  bool         // it has ended since
 	streak int
 	need   int
 	timer  *time.Timer
@@ -52,15 +62,23 @@ func (p *pump) init(c carrier.Carrier) {
 }
 
 // lend decides after a batch whether to stand by.
-func (p *pump) lend(only *Association, roused bool) bool {
-	if !p.on || only == nil || only != p.last {
-		p.last, p.streak = only, 0
+func (p *pump) lend(r *reader) bool {
+	switch {
+	case !p.on:
 		return false
+	case r.mixed:
+		p.last, p.streak = nil, 0
+		return false
+	case r.only == nil:
+		return false // a packet that may open an association
+	case r.only != p.last && !p.ended:
+		p.streak = 0
 	}
-	if roused {
+	p.last, p.ended = r.only, r.ended
+	if r.roused {
 		p.streak++
 	}
-	return roused && p.streak >= p.need
+	return r.roused && p.streak >= p.need
 }
 
 // offer lends the role to a, unless the call that was woken waits again already: it
@@ -73,8 +91,24 @@ func (p *pump) offer(a *Association, waits uint64) bool {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.lent, p.free, p.recall = a, true, false
+	p.away, p.free, p.wanted, p.recall = true, true, false, false
+	p.lent, p.anyone = a, false
+	if a.done {
+		p.lent, p.anyone = nil, true
+	}
 	return true
+}
+
+// orphan is told of the end of an association.
+func (p *pump) orphan(a *Association) {
+	if !p.on {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.lent == a {
+		p.lent, p.anyone = nil, true
+	}
 }
 
 // standby lends the role to a and returns when its owner has it back.
@@ -105,7 +139,7 @@ func (l *link) standby(a *Association) {
 		}
 		p.mu.Lock()
 		if p.free {
-			p.lent, p.free = nil, false
+			p.home()
 			p.mu.Unlock()
 			p.returned(false)
 			return
@@ -119,6 +153,11 @@ func (l *link) standby(a *Association) {
 	}
 }
 
+// home gives the role back to its owner. The caller holds mu.
+func (p *pump) home() {
+	p.away, p.free, p.lent, p.anyone, p.recall = false, false, nil, false, false
+}
+
 // returned sets how long the next streak has to be: longer if lending was in vain.
 func (p *pump) returned(useful bool) {
 	p.streak = 0
@@ -129,23 +168,30 @@ func (p *pump) returned(useful bool) {
 	}
 }
 
-// borrow takes the role for a, if it is lent to it and free.
-func (p *pump) borrow(a *Association) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if !p.free || p.lent != a {
+// borrow takes the role for a call of a, or of the listener l, if it is lent to that and
+// free. If it is not, its owner gets it back soon, so that nobody waits for packets that
+// nobody reads.
+func (p *pump) borrow(a *Association, l *Listener) bool {
+	if !p.on {
 		return false
 	}
-	p.free = false
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	may := p.anyone || p.lent != nil && (p.lent == a || l != nil && p.lent.listener == l)
+	if !p.free || !may {
+		p.wanted = p.away
+		return false
+	}
+	p.lent, p.anyone, p.free = a, a == nil, false
 	return true
 }
 
-// giveBack ends the turn of a borrower; home returns the role to its owner.
-func (p *pump) giveBack(home bool) {
+// giveBack ends the turn of a borrower; back returns the role to its owner.
+func (p *pump) giveBack(back bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if home || p.recall {
-		p.lent, p.recall = nil, false
+	if back || p.recall || p.wanted {
+		p.home()
 		p.resume <- struct{}{}
 		return
 	}
@@ -157,25 +203,43 @@ func (p *pump) giveBack(home bool) {
 func (a *Association) wait(ctx context.Context, g *gate, front bool) error {
 	a.waits++
 	l := a.via
-	if l == nil || !l.pump.on || !l.pump.borrow(a) {
+	if l == nil {
+		l = a.stack.onlyLink() // nothing has come in yet
+	}
+	if l == nil || !l.pump.borrow(a, nil) {
 		return g.wait(ctx, &a.mu, &a.stack.waiters, front)
 	}
-	w := a.stack.waiters.get()
-	g.add(w, front)
-	a.mu.Unlock()
-	woken := l.drive(a, w)
-	a.mu.Lock()
-	if !woken {
-		return g.await(ctx, w, &a.mu, &a.stack.waiters)
+	return l.lead(ctx, g, &a.mu, a, front)
+}
+
+// wait is that for a call of a listener, which holds l.mu.
+func (l *Listener) wait(ctx context.Context) error {
+	k := l.stack.onlyLink()
+	if k == nil || !k.pump.borrow(nil, l) {
+		return l.ready.wait(ctx, &l.mu, &l.stack.waiters, false)
 	}
-	a.stack.waiters.put(w)
+	return k.lead(ctx, &l.ready, &l.mu, nil, true) // it is the cheapest to wake
+}
+
+// lead is gate.wait for a call that has borrowed the role.
+func (l *link) lead(ctx context.Context, g *gate, mu sync.Locker, a *Association, front bool) error {
+	waiters := &l.reader.stack.waiters
+	w := waiters.get()
+	g.add(w, front)
+	mu.Unlock()
+	woken := l.drive(a, w)
+	mu.Lock()
+	if !woken {
+		return g.await(ctx, w, mu, waiters)
+	}
+	waiters.put(w)
 	return nil
 }
 
-// drive reads the carrier for the blocked call w of a, and reports whether w was
-// woken. If not, the call has to wait in the common way: the role went back because
-// of what came in or because it took too long, since nobody tells a borrower of the
-// end of its context.
+// drive reads the carrier for the blocked call w, of a or, if that is nil, of a
+// listener, and reports whether w was woken. If not, the call has to wait in the common
+// way: the role went back because of what came in or because it took too long, since
+// nobody tells a borrower of the end of its context.
 func (l *link) drive(a *Association, w *waiter) bool {
 	p, r := &l.pump, l.reader
 	for range maxDrive {
@@ -185,13 +249,14 @@ func (l *link) drive(a *Association, w *waiter) bool {
 			break // the owner will see the same error, or has called
 		}
 		r.deliver(time.Now(), r.batch[:n])
+		others := r.mixed || a != nil && r.only != a
 		select {
 		case <-w.wake:
-			p.giveBack(r.only != a)
+			p.giveBack(others)
 			return true
 		default:
 		}
-		if r.only != a {
+		if others || a == nil && r.roused {
 			break
 		}
 	}

@@ -174,6 +174,14 @@ func (s *Stack) dontFragment() bool {
 	})
 }
 
+// onlyLink is the carrier of the stack, nil if it has several.
+func (s *Stack) onlyLink() *link {
+	if links := s.wires().links; len(links) == 1 {
+		return links[0]
+	}
+	return nil
+}
+
 // maxSegments is how many packets one Transmit may hold on any carrier.
 func (s *Stack) maxSegments() int {
 	links := s.wires().links

@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -32,6 +33,7 @@ type received struct {
 	msgs, bytes int64
 	first, last time.Time // the first message and the latest end of a count
 	conns       int64
+	waiting     atomic.Int32 // goroutines in accept
 }
 
 // add counts what one association has received since first.
@@ -55,7 +57,7 @@ func perfServe(c *cobra.Command, address string, o *perfOptions) (err error) {
 		return usageError{err}
 	}
 	cfg := o.lower.stack(addr)
-	cfg.DisableOffload = o.noOffload
+	cfg.DisableOffload, cfg.MaxInitRate = o.noOffload, -1 // to see what can be done
 	stack, done, err := o.observe.Open(c.Context(), cfg, c.ErrOrStderr())
 	if err != nil {
 		return err
@@ -66,20 +68,29 @@ func perfServe(c *cobra.Command, address string, o *perfOptions) (err error) {
 		return err
 	}
 	r := &received{}
-	go func() {
-		for {
-			a, err := l.AcceptSCTP(context.Background())
-			if err != nil {
-				return
-			}
-			go r.serve(a)
-		}
-	}()
+	go r.accept(l)
 	fmt.Fprintln(c.OutOrStdout(), "ready")
 	_, _ = io.Copy(io.Discard, c.InOrStdin()) // ends when the other side is done with us
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return o.print(c.OutOrStdout(), report{"rx_msgs": r.msgs, "rx_bytes": r.bytes, "rx_secs": r.last.Sub(r.first).Seconds(), "rx_conns": r.conns})
+}
+
+// accept serves associations, in the goroutine that accepted them: as long as they are
+// short, as those of the mode assoc, the same few goroutines do it all.
+func (r *received) accept(l *sctp.Listener) {
+	const spare = 8 // goroutines that wait for associations
+	for r.waiting.Add(1) <= spare {
+		a, err := l.AcceptSCTP(context.Background())
+		if err != nil {
+			return
+		}
+		if r.waiting.Add(-1) == 0 {
+			go r.accept(l)
+		}
+		r.serve(a)
+	}
+	r.waiting.Add(-1)
 }
 
 // serve does what the first byte of each message says.
