@@ -14,8 +14,7 @@ BULK_MIB  ?= 1024
 SOAK      ?= 30m
 KILL_SIZE ?= 10000
 KILL_ROUNDS ?= 12
-ROUNDS    ?= 3
-PLAN      ?= quick.txt
+ROUNDS    ?= 5
 SKIP      ?=
 BIN       := bin
 
@@ -67,8 +66,8 @@ fuzz: ## each fuzz target for FUZZTIME
 bench: ## the project's own benchmarks (BENCH=regexp, BENCHTIME, PKG)
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -benchtime $(BENCHTIME) $(PKG)
 
-bench-peers: build ## beside other stacks; writes bench/RESULTS.md (ROUNDS, PLAN, SKIP)
-	ROUNDS=$(ROUNDS) PLAN=$(PLAN) SKIP='$(SKIP)' bench/compare/bench.sh
+bench-peers: build ## beside other stacks; writes bench/RESULTS.md (ROUNDS, BENCH=bulk,assoc, SKIP)
+	ROUNDS=$(ROUNDS) BENCH='$(filter-out .,$(BENCH))' SKIP='$(SKIP)' bench/compare/bench.sh
 
 cover: ## coverage of all packages by all tests; profile in cover.out
 	$(GO) test -timeout 15m -coverpkg=./... -coverprofile=cover.out ./...

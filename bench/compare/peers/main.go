@@ -6,8 +6,8 @@
 //	peers PEER both ADDR MODE ARGS      server and client in one process
 //	peers crc                           CRC32c cost by size
 //
-// Modes: bulk SIZE MS | flood SIZE MS (raw UDP only) | pingpong SIZE COUNT |
-// assoc MS PARALLEL | idle COUNT. ANCHOR_MTU (1500 or 9000) is the IP MTU to respect.
+// Modes: bulk SIZE MS [COUNT] | timed SIZE MS | flood SIZE MS (raw UDP only) |
+// pingpong SIZE COUNT | assoc MS PARALLEL | idle COUNT [SECONDS]. ANCHOR_MTU (1500 or 9000) is the IP MTU to respect.
 package main
 
 import (
@@ -43,6 +43,7 @@ var peers = map[string]peer{
 	"rawudp-work":     rawUDP{batch: 64, work: true},
 	"rawudp-gso-work": rawUDP{batch: 1, gso: true, work: true},
 	"tcp":             messagePeer{tcpStack{}},
+	"tcp-reno":        messagePeer{tcpStack{congestion: "reno"}},
 	"quic":            messagePeer{quicStack{}},
 	"pion":            messagePeer{&pionStack{}},
 	"pion-nocsum":     messagePeer{&pionStack{zeroChecksum: true}},
@@ -108,7 +109,7 @@ func run(args []string) error {
 		}
 		n = append(n, v)
 	}
-	n = append(n, 0, 0)
+	n = append(n, 0, 0, 0)
 	got, err := p.client(addr, args[3], n)
 	if err != nil {
 		return err

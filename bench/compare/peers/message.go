@@ -3,9 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"os"
-	"runtime"
-	"runtime/debug"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -13,7 +11,8 @@ import (
 
 // The first byte of a message says what the server does with it.
 const (
-	opSink   = 'S' // count it
+	opSink   = 'S' // count it; the count is told when the next opEcho comes
+	opNow    = 'T' // count it, and tell the count whatever comes next
 	opEcho   = 'E' // send it back
 	opMemory = 'M' // collect garbage, reply with the memory figures as JSON
 )
@@ -35,11 +34,26 @@ type stack interface {
 // messagePeer measures any stack of reliable messages.
 type messagePeer struct{ stack }
 
+// counters is what all associations of a server have received, together.
 type counters struct {
 	mu          sync.Mutex
 	msgs, bytes int64
-	secs        float64
+	first, last time.Time
 	conns       int64
+}
+
+func (c *counters) add(msgs, bytes int64, first time.Time) {
+	if msgs == 0 {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.msgs += msgs
+	c.bytes += bytes
+	if c.first.IsZero() || first.Before(c.first) {
+		c.first = first
+	}
+	c.last = time.Now()
 }
 
 func (p messagePeer) serve(addr string) (func() report, error) {
@@ -48,7 +62,7 @@ func (p messagePeer) serve(addr string) (func() report, error) {
 	return func() report {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		return report{"rx_msgs": c.msgs, "rx_bytes": c.bytes, "rx_secs": c.secs, "rx_conns": c.conns}
+		return report{"rx_msgs": c.msgs, "rx_bytes": c.bytes, "rx_secs": c.last.Sub(c.first).Seconds(), "rx_conns": c.conns}
 	}, err
 }
 
@@ -76,15 +90,17 @@ func (c *counters) serve(n conn) {
 			}
 			msgs++
 			bytes += int64(k)
+		case opNow:
+			c.add(1, int64(k), time.Now())
 		case opEcho:
-			if msgs > 0 {
-				c.mu.Lock()
-				c.msgs, c.bytes, c.secs = msgs, bytes, time.Since(first).Seconds()
-				c.mu.Unlock()
-			}
+			c.add(msgs, bytes, first)
+			msgs, bytes = 0, 0
 			n.send(buf[:k], true)
 		case opMemory:
-			b, _ := json.Marshal(memory())
+			figures := map[string]float64{"cpu_before": cpuSeconds()}
+			maps.Copy(figures, memory())
+			figures["cpu_after"] = cpuSeconds()
+			b, _ := json.Marshal(figures)
 			n.send(b, true)
 		}
 	}
@@ -98,40 +114,17 @@ func (n needBuffer) Error() string { return fmt.Sprint("need a buffer of ", int(
 func (p messagePeer) client(addr, mode string, a []int) (report, error) {
 	switch mode {
 	case "bulk":
-		return p.bulk(addr, a[0], time.Duration(a[1])*time.Millisecond)
+		return p.bulk(addr, a[0], time.Duration(a[1])*time.Millisecond, max(1, a[2]))
+	case "timed":
+		return p.timed(addr, a[0], time.Duration(a[1])*time.Millisecond)
 	case "pingpong":
 		return p.pingpong(addr, a[0], a[1])
 	case "assoc":
 		return p.assoc(addr, time.Duration(a[0])*time.Millisecond, max(1, a[1]))
 	case "idle":
-		return p.idle(addr, a[0])
+		return p.idle(addr, a[0], time.Duration(a[1])*time.Second)
 	}
 	return nil, errUnsupported
-}
-
-func (p messagePeer) bulk(addr string, size int, d time.Duration) (report, error) {
-	c, err := p.dial(addr)
-	if err != nil {
-		return nil, err
-	}
-	defer c.close()
-	msg, echo := make([]byte, size), make([]byte, 256)
-	msg[0] = opSink
-	if err := roundTrip(c, []byte{opEcho}, echo); err != nil {
-		return nil, err
-	}
-	t0, n := time.Now(), 0
-	every := max(1, 65536/size)
-	for n%every != 0 || time.Since(t0) < d {
-		if err := c.send(msg, false); err != nil {
-			return nil, err
-		}
-		n++
-	}
-	if err := roundTrip(c, []byte{opEcho}, echo); err != nil {
-		return nil, err
-	}
-	return report{"msgs": n, "secs": time.Since(t0).Seconds()}, nil
 }
 
 func roundTrip(c conn, msg, echo []byte) error {
@@ -192,65 +185,4 @@ func (p messagePeer) assoc(addr string, d time.Duration, parallel int) (report, 
 	}
 	wg.Wait()
 	return report{"assocs": done, "failed": failed, "secs": time.Since(t0).Seconds()}, nil
-}
-
-// idle opens n associations and reports what each costs in the two processes.
-func (p messagePeer) idle(addr string, n int) (report, error) {
-	probe, err := p.dial(addr)
-	if err != nil {
-		return nil, err
-	}
-	var s0, s1 map[string]float64
-	if err := askMemory(probe, &s0); err != nil {
-		return nil, err
-	}
-	c0 := memory()
-	conns := make([]conn, n)
-	t0 := time.Now()
-	for i := range conns {
-		if conns[i], err = p.dial(addr); err != nil {
-			return nil, fmt.Errorf("association %d: %w", i, err)
-		}
-	}
-	secs := time.Since(t0).Seconds()
-	time.Sleep(300 * time.Millisecond)
-	c1 := memory()
-	if err := askMemory(probe, &s1); err != nil {
-		return nil, err
-	}
-	r := report{"assocs": n, "open_secs": secs}
-	for k := range c0 {
-		r["client_"+k+"_per"] = (c1[k] - c0[k]) / float64(n)
-		r["server_"+k+"_per"] = (s1[k] - s0[k]) / float64(n)
-	}
-	runtime.KeepAlive(conns)
-	return r, nil
-}
-
-func askMemory(c conn, into *map[string]float64) error {
-	b := make([]byte, 512)
-	if err := c.send([]byte{opMemory}, true); err != nil {
-		return err
-	}
-	n, err := c.recv(b)
-	if err != nil {
-		return err
-	}
-	return json.Unmarshal(b[:n], into)
-}
-
-func memory() map[string]float64 {
-	debug.FreeOSMemory()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	var pages, resident float64
-	if b, err := os.ReadFile("/proc/self/statm"); err == nil {
-		fmt.Sscan(string(b), &pages, &resident)
-	}
-	return map[string]float64{
-		"rss":        resident * float64(os.Getpagesize()),
-		"heap":       float64(m.HeapAlloc),
-		"stack":      float64(m.StackInuse),
-		"goroutines": float64(runtime.NumGoroutine()),
-	}
 }

@@ -47,18 +47,21 @@ func (p *pionStack) options(c net.Conn) (o []sctp.AssociationOption) {
 	}
 }
 
-const pionHigh, pionLow = 4 << 20, 2 << 20 // bytes queued before a sender waits, and resumes
+// pionQueue is how many bytes a sender queues before it waits: 4 MiB, divided among
+// associations but no less than 256 KiB. It resumes at half of it.
+func pionQueue() uint64 { return uint64(max(4<<20/connections, 256<<10)) }
 
 type pionConn struct {
-	a   *sctp.Association
-	s   *sctp.Stream
-	low chan struct{}
+	a     *sctp.Association
+	s     *sctp.Stream
+	low   chan struct{}
+	queue uint64
 }
 
 func newPionConn(a *sctp.Association, s *sctp.Stream) *pionConn {
-	c := &pionConn{a, s, make(chan struct{}, 1)}
+	c := &pionConn{a, s, make(chan struct{}, 1), pionQueue()}
 	if s != nil {
-		s.SetBufferedAmountLowThreshold(pionLow)
+		s.SetBufferedAmountLowThreshold(c.queue / 2)
 		s.OnBufferedAmountLow(func() {
 			select {
 			case c.low <- struct{}{}:
@@ -71,7 +74,7 @@ func newPionConn(a *sctp.Association, s *sctp.Stream) *pionConn {
 
 func (c *pionConn) send(b []byte, _ bool) error {
 	_, err := c.s.WriteSCTP(b, sctp.PayloadTypeWebRTCBinary)
-	for err == nil && c.s.BufferedAmount() > pionHigh {
+	for err == nil && c.s.BufferedAmount() > c.queue {
 		<-c.low
 	}
 	return err

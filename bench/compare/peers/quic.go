@@ -19,10 +19,26 @@ import (
 // associations share one UDP socket, as one process would do it.
 type quicStack struct{}
 
-var quicClient = sync.OnceValues(func() (*quic.Transport, error) {
-	c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	return &quic.Transport{Conn: c}, err
-})
+var (
+	quicOnce   sync.Once
+	quicShared *quic.Transport
+)
+
+// quicClient is the transport of all dials, on a socket that reaches server.
+func quicClient(server *net.UDPAddr) (*quic.Transport, error) {
+	var err error
+	quicOnce.Do(func() {
+		local := &net.UDPAddr{}
+		if server.IP.IsLoopback() {
+			local.IP = server.IP
+		}
+		var c *net.UDPConn
+		if c, err = net.ListenUDP("udp4", local); err == nil {
+			quicShared = &quic.Transport{Conn: c}
+		}
+	})
+	return quicShared, err
+}
 
 func quicConfig() *quic.Config {
 	return &quic.Config{MaxIdleTimeout: time.Minute}
@@ -65,11 +81,11 @@ func (quicStack) listen(addr string, accepted func(conn)) error {
 }
 
 func (quicStack) dial(addr string) (conn, error) {
-	tr, err := quicClient()
+	a, err := net.ResolveUDPAddr("udp4", addr)
 	if err != nil {
 		return nil, err
 	}
-	a, err := net.ResolveUDPAddr("udp4", addr)
+	tr, err := quicClient(a)
 	if err != nil {
 		return nil, err
 	}

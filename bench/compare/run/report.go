@@ -1,31 +1,98 @@
 package main
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"time"
 )
 
-// header is the top of a report: what was run, when, on what.
-func header(began time.Time, took time.Duration, rounds int, plan string, peers []peer) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "# Benchmark results\n\n")
-	fmt.Fprintf(&b, "Written by `make bench-peers` (see [compare/README.md](compare/README.md) for what the modes and peers are\n"+
-		"and how to read them). Compare peers of one table only; a table's runs are interleaved, but machines are noisy.\n\n")
-	fmt.Fprintf(&b, "| | |\n|---|---|\n")
-	line := func(k, v string) { fmt.Fprintf(&b, "| %s | %s |\n", k, v) }
-	line("date", began.UTC().Format("2006-01-02 15:04 UTC"))
-	line("commit", commit())
-	line("machine", machine())
-	line("Go", runtime.Version()+" "+runtime.GOOS+"/"+runtime.GOARCH)
-	line("plan", fmt.Sprintf("%s, %d rounds, took %s", plan, rounds, took.Round(time.Second)))
-	for _, p := range peers {
-		line(p.name, "`"+strings.Join(p.command, " ")+"`")
+// A report is everything that is written about a run.
+type report struct {
+	*results
+	plan  []test
+	goals []goal
+	base  string
+	plot  string // path of the plot as the report links it, "" for none
+	with  string // markdown files at its end
+}
+
+// write writes the report to w, and to the file of that name if it is not empty.
+func (r report) write(w io.Writer, name string) error {
+	var b bytes.Buffer
+	r.head(&b)
+	verdicts(&b, r.goals, r.results)
+	section := ""
+	for _, t := range r.plan {
+		if len(r.by[t.id]) == 0 {
+			continue
+		}
+		if t.section != section {
+			section = t.section
+			fmt.Fprintf(&b, "\n## %s\n", section)
+		}
+		table(&b, t, r.results, r.base)
 	}
-	return b.String()
+	for f := range strings.SplitSeq(r.with, ",") {
+		text, err := os.ReadFile(f)
+		if f == "" || errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(&b, "\n%s\n", bytes.TrimSpace(text))
+	}
+	if _, err := w.Write(b.Bytes()); err != nil || name == "" {
+		return err
+	}
+	return os.WriteFile(name, b.Bytes(), 0o644)
+}
+
+// head is the top of a report: what was run, when, on what.
+func (r report) head(w io.Writer) {
+	a := r.about
+	fmt.Fprint(w, "# Benchmark results\n\n"+
+		"Written by `make bench-peers` (see [compare/README.md](compare/README.md) for what the modes and peers are\n"+
+		"and how to read them). Compare peers of one table only; a table's runs are interleaved and its figures are medians,\n"+
+		"but machines are noisy. CPU is user and system time of client and server together.\n\n")
+	if r.plot != "" {
+		fmt.Fprintf(w, "![the figures that matter most](%s)\n\n", r.plot)
+	}
+	fmt.Fprint(w, "| | |\n|---|---|\n")
+	row(w, []string{"command", "`" + a.Command + "`"})
+	row(w, []string{"date", a.Date})
+	row(w, []string{"commit", a.Commit})
+	row(w, []string{"machine", a.Machine})
+	row(w, []string{"load before", a.Load})
+	row(w, []string{"Go", a.Go})
+	row(w, []string{"rounds", fmt.Sprintf("%d, took %s", a.Rounds, a.Took)})
+	for _, p := range a.Peers {
+		row(w, []string{p[0], "`" + p[1] + "`"})
+	}
+}
+
+// about looks at this machine and this checkout.
+func about(rounds int, command string, peers []peer) aboutRun {
+	a := aboutRun{
+		Date: time.Now().UTC().Format("2006-01-02 15:04 UTC"), Commit: commit(), Machine: machine(),
+		Go:     runtime.Version() + " " + runtime.GOOS + "/" + runtime.GOARCH,
+		Rounds: rounds, Command: command, Load: "unknown",
+	}
+	if b, err := os.ReadFile("/proc/loadavg"); err == nil {
+		a.Load = strings.Join(strings.Fields(string(b))[:3], ", ") + " in the last 1, 5 and 15 minutes"
+	}
+	for _, p := range peers {
+		a.Peers = append(a.Peers, []string{p.name, strings.Join(p.command, " ")})
+	}
+	return a
 }
 
 func output(name string, args ...string) string {
@@ -63,8 +130,11 @@ func machine() string {
 			}
 		}
 	}
-	kernel := output("uname", "-sr")
-	return fmt.Sprintf("%d × %s, %s, %s", runtime.NumCPU(), model, memory, kernel)
+	s := fmt.Sprintf("%d × %s, %s, %s", runtime.NumCPU(), model, memory, output("uname", "-sr"))
+	if b, err := os.ReadFile("/proc/sys/net/ipv4/tcp_congestion_control"); err == nil {
+		s += ", TCP with " + strings.TrimSpace(string(b))
+	}
+	return s
 }
 
 // value finds "key : value" in a /proc file.
@@ -75,4 +145,12 @@ func value(text, key string) (string, bool) {
 		}
 	}
 	return "", false
+}
+
+// relative is the path of file as a link in the report is to give it.
+func relative(report, file string) string {
+	if r, err := filepath.Rel(filepath.Dir(report), file); err == nil {
+		return filepath.ToSlash(r)
+	}
+	return file
 }
