@@ -19,9 +19,11 @@ import (
 
 // Ports of the registrars in r4.
 const (
-	asapByHand = 3863
-	asapRated  = 3865
-	asapDoomed = 3867
+	asapByHand  = 3863
+	asapRated   = 3865
+	asapDoomed  = 3867
+	asapPeering = 3869
+	asapPair    = 3871
 )
 
 // padded is a message with bytes appended, which its length counts or not.
