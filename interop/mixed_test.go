@@ -44,6 +44,8 @@ type mixedScope struct {
 	theirs  []machine         // where rsplib's are
 	pools   map[string]string // of the elements, by the names of the members
 	users   []*mixedUser
+	ids     []uint32 // of the registrars, ours first; they may come back with others
+	fickle  func() bool
 }
 
 // A mixedUser is a user of ours, whose replies are counted.
@@ -57,7 +59,8 @@ var mixedIDs = []uint32{0x20000001, 0x80000001, 0x40000002, 0x90000002}
 
 func newMixedScope(t *testing.T) *mixedScope {
 	t.Helper()
-	s := &mixedScope{t: t, ours: []node{newNode(t), newNode(t)}, theirs: []machine{r1, r2}, pools: map[string]string{}}
+	s := &mixedScope{t: t, ours: []node{newNode(t), newNode(t)}, theirs: []machine{r1, r2}, pools: map[string]string{},
+		ids: slices.Clone(mixedIDs), fickle: func() bool { return false }}
 	var enrps, asaps []string
 	for _, n := range s.ours {
 		enrps, asaps = append(enrps, n.addr()), append(asaps, n.addr())
@@ -66,18 +69,17 @@ func newMixedScope(t *testing.T) *mixedScope {
 		enrps, asaps = append(enrps, m.addr()), append(asaps, m.addr())
 	}
 	for i, n := range s.ours {
-		args := []string{bin("rserpool"), "registrar", "--listen", n.addr(), "--id", fmt.Sprintf("%x", mixedIDs[i]),
-			"--profile", "rsplib", "--http", n.addr() + ":9980"}
+		args := []string{bin("rserpool"), "registrar", "--listen", n.addr(), "--profile", "rsplib", "--http", n.addr() + ":9980"}
 		for _, p := range enrps {
 			if p != n.addr() {
 				args = append(args, "--peer", fmt.Sprintf("%s:%d", p, enrpPort))
 			}
 		}
-		s.inNode(fmt.Sprintf("ours-%d", i), "registrar", n, args)
+		s.inNode(fmt.Sprintf("ours-%d", i), "registrar", n, args, func() string { return fmt.Sprintf("--id=%x", s.id(i)) })
 	}
 	for i, m := range s.theirs {
-		args := rspregistrar(m, mixedIDs[2+i], slices.DeleteFunc(slices.Clone(enrps), func(p string) bool { return p == m.addr() })...)
-		s.registrarIn(fmt.Sprintf("theirs-%d", i), m, args)
+		args := rspregistrar(m, 0, slices.DeleteFunc(slices.Clone(enrps), func(p string) bool { return p == m.addr() })...)
+		s.registrarIn(fmt.Sprintf("theirs-%d", i), m, args, func() string { return fmt.Sprintf("-identifier=0x%08x", s.id(2+i)) })
 	}
 	for i := range 10 {
 		name, pool := fmt.Sprintf("our-element-%d", i), fmt.Sprintf("Mixed%d", i%3)
@@ -114,6 +116,15 @@ func newMixedScope(t *testing.T) *mixedScope {
 
 func elementKey(pool string, id uint32) string { return fmt.Sprintf("%s/%08x", pool, id) }
 
+// id is the identifier with which a registrar starts.
+func (s *mixedScope) id(i int) uint32 {
+	if s.fickle() {
+		s.ids[i] ^= 0x10000 // nobody remembers the one before the last
+		s.t.Logf("0x%08x comes back as 0x%08x", s.ids[i]^0x10000, s.ids[i])
+	}
+	return s.ids[i]
+}
+
 // add starts a member.
 func (s *mixedScope) add(name, kind string, start, kill func()) {
 	m := &member{name: name, kind: kind, start: start, kill: kill}
@@ -128,8 +139,8 @@ func (s *mixedScope) log(name string) *os.File {
 	return f
 }
 
-// inNode adds a program of ours.
-func (s *mixedScope) inNode(name, kind string, n node, args []string) {
+// inNode adds a program of ours; more are arguments that change.
+func (s *mixedScope) inNode(name, kind string, n node, args []string, more ...func() string) {
 	var cmd *exec.Cmd
 	kill := func() {
 		if cmd == nil {
@@ -141,7 +152,11 @@ func (s *mixedScope) inNode(name, kind string, n node, args []string) {
 	}
 	s.t.Cleanup(kill)
 	s.add(name, kind, func() {
-		cmd = exec.Command(os.Getenv("INTEROP_RIG"), append([]string{"in", n.name}, args...)...)
+		all := append([]string{"in", n.name}, args...)
+		for _, f := range more {
+			all = append(all, f())
+		}
+		cmd = exec.Command(os.Getenv("INTEROP_RIG"), all...)
 		f := s.log(name)
 		defer f.Close()
 		cmd.Stdout, cmd.Stderr = f, f
@@ -161,14 +176,14 @@ func (s *mixedScope) inGuest(name, kind string, m machine, args []string) {
 
 // registrarIn adds a registrar of rsplib's. The associations of its life before may
 // still be closing when it comes back, so that it finds its ports taken.
-func (s *mixedScope) registrarIn(name string, m machine, args []string) {
+func (s *mixedScope) registrarIn(name string, m machine, args []string, id func() string) {
 	kill := func() {
 		_, _ = m.run(20*time.Second, "sh", "-c", "touch /run/rig/dead; pkill -KILL -x rspregistrar")
 	}
 	s.t.Cleanup(kill)
 	s.add(name, "registrar", func() {
 		m.must(s.t, "rm", "-f", "/run/rig/dead")
-		rig(s.t, append([]string{"bg", m.name, name, "sh", "-c", `until [ -e /run/rig/dead ]; do "$@"; sleep 1; done`, "registrar"}, args...)...)
+		rig(s.t, append([]string{"bg", m.name, name, "sh", "-c", `until [ -e /run/rig/dead ]; do "$@"; sleep 1; done`, "registrar"}, append(slices.Clone(args), id())...)...)
 	}, kill)
 }
 
@@ -202,11 +217,12 @@ func (s *mixedScope) ourUser(pool string, asaps []string) {
 }
 
 // storm kills a member about each second and lets it come back within ten seconds,
-// never all registrars at once. In the end all registrars and users are there, and the
+// never all registrars at once; a registrar may have another identifier then. In the end all registrars and users are there, and the
 // elements that are down stay so.
 func (s *mixedScope) storm(rng *rand.Rand, d time.Duration) {
-	kills := map[string]int{}
-	for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(time.Duration(200+rng.IntN(1500)) * time.Millisecond) {
+	kills, last := map[string]int{}, time.Now().Add(d)
+	s.fickle = func() bool { return time.Until(last) > 30*time.Second && rng.IntN(3) == 0 }
+	for ; time.Now().Before(last); time.Sleep(time.Duration(200+rng.IntN(1500)) * time.Millisecond) {
 		s.revive(func(m *member) bool { return time.Now().After(m.back) })
 		m := s.members[rng.IntN(len(s.members))]
 		downtime := time.Duration(rng.IntN(10_000)) * time.Millisecond
@@ -317,11 +333,11 @@ func (s *mixedScope) disagreement() string {
 			return fmt.Sprintf("%s is at home at %s and at %s", key, home, other)
 		}
 		id, err := strconv.ParseUint(home, 0, 32)
-		if err != nil || !slices.Contains(mixedIDs, uint32(id)) {
+		if err != nil || !slices.Contains(s.ids, uint32(id)) {
 			return fmt.Sprintf("%s is at home at %s", key, home)
 		}
 	}
-	for _, id := range mixedIDs {
+	for _, id := range s.ids {
 		id := fmt.Sprintf("0x%08x", id)
 		if a, b := views[0].checksums[id], views[1].checksums[id]; a != b {
 			return fmt.Sprintf("the checksum of %s is %s and %s", id, a, b)
