@@ -40,9 +40,10 @@ var arrows = map[string][]string{
 	"handlespace":        {"rserpool", "handlespace/policy"},
 	"asap/core":          {"asap", "rserpool/profile"},
 	"registrar/core":     {"asap", "enrp", "handlespace", "rserpool/profile"},
-	"registrar":          {"registrar/core", "sctp"},
-	"internal/asaplink":  {"asap/core", "sctp"},                      // the shell that elements and users share
-	"internal/asapload":  {"asap/core", "sctp", "internal/asaplink"}, // load for tests and benchmarks
+	"internal/multicast": {},
+	"registrar":          {"registrar/core", "sctp", "internal/multicast"},
+	"internal/asaplink":  {"asap/core", "sctp", "internal/multicast"}, // the shell that elements and users share
+	"internal/asapload":  {"asap/core", "sctp", "internal/asaplink"},  // load for tests and benchmarks
 	"poolelement/cookie": {"rserpool"},
 	"poolelement":        {"asap/core", "sctp", "internal/asaplink", "poolelement/cookie"},
 	"pooluser":           {"asap/core", "handlespace/policy", "sctp", "internal/asaplink"},
@@ -61,11 +62,6 @@ var arrows = map[string][]string{
 // shells own sockets, goroutines and clocks, and may log.
 var shells = []string{
 	"sctp", "sctp/carrier/internal/ipsock", "registrar", "internal/asaplink", "poolelement", "pooluser",
-}
-
-// multicasters join the announcement groups of RFC 5352 and RFC 5353.
-var multicasters = []string{
-	"registrar", "internal/asaplink", "poolelement", "pooluser", "internal/multicast",
 }
 
 // free packages are programs or their parts: every arrow may leave them, but
@@ -90,7 +86,7 @@ var modules = []struct {
 }{
 	{"go.uber.org/zap", func(p string) bool { return oneOf(p, shells) || program(p) }},
 	{"golang.org/x/net", func(p string) bool {
-		return p == "sctp/carrier/internal/ipsock" || oneOf(p, multicasters) || under(p, "cmd", "bench")
+		return p == "sctp/carrier/internal/ipsock" || p == "internal/multicast" || under(p, "cmd", "bench")
 	}},
 	{"github.com/google/gopacket", func(p string) bool { return p == "cmd/sctp" || packetLayer(p) }},
 	{"github.com/spf13/cobra", program},

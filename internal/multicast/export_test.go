@@ -1,0 +1,4 @@
+package multicast
+
+// System is the Network of the operating system.
+var System Network = system{}
