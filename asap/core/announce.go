@@ -14,9 +14,13 @@ import (
 // Without a transport the sender's address is meant: RFC 5352 says with the
 // registered ASAP port; rsplib means the port that the datagram came from, so
 // both are noted. Announcements are hints from anybody: configured registrars
-// are tried first, the list is bounded, and addresses that cannot be a
-// registrar's are ignored.
+// are tried first, the list is bounded, also for one sender, and so is how many are looked
+// at in a second; addresses that cannot be a registrar's are ignored.
 func (e *Endpoint) HandleAnnounce(now time.Time, from netip.AddrPort, b []byte) {
+	if !e.ears.take(now) {
+		e.dropped(0, "too many announcements")
+		return
+	}
 	m, err := asap.Decode(b)
 	a, ok := m.(*asap.ServerAnnounce)
 	if err != nil || !ok {
@@ -29,9 +33,10 @@ func (e *Endpoint) HandleAnnounce(now time.Time, from netip.AddrPort, b []byte) 
 			ts = append(ts, t)
 		}
 	}
+	source := from.Addr().Unmap()
 	if len(ts) == 0 {
 		for _, port := range []uint16{from.Port(), asap.Port} {
-			t := rserpool.Transport{Protocol: rserpool.ProtoSCTP, Port: port, Addrs: []netip.Addr{from.Addr().Unmap()}}
+			t := rserpool.Transport{Protocol: rserpool.ProtoSCTP, Port: port, Addrs: []netip.Addr{source}}
 			if len(ts) == 0 || ts[0].Port != port {
 				ts = append(ts, t)
 			}
@@ -39,23 +44,61 @@ func (e *Endpoint) HandleAnnounce(now time.Time, from netip.AddrPort, b []byte) 
 	}
 	until := now.Add(e.profile.Outdate)
 	for _, t := range ts {
-		t.Addrs = slices.DeleteFunc(slices.Clone(t.Addrs), func(a netip.Addr) bool { return !dialable(a) })
-		if t.Port == 0 || len(t.Addrs) == 0 || !e.dir.announce(t, a.Server, until) {
-			e.dropped(0, "announced address ignored")
+		t.Addrs = slices.DeleteFunc(slices.Clone(t.Addrs), func(a netip.Addr) bool { return !dialable(a, source) })
+		var r *registrar
+		if t.Port != 0 && len(t.Addrs) > 0 {
+			r = e.dir.announce(t, a.Server, source, until)
 		}
+		if r == nil {
+			e.dropped(0, "announced address ignored")
+			continue
+		}
+		e.announced(now, r)
 	}
-	e.announced(now)
 	e.settle(now)
 }
 
-// announced lets a hunt that has run out of addresses use the new one at once.
-func (e *Endpoint) announced(now time.Time) {
-	if e.hunt.state == huntPausing && e.hunt.empty {
-		e.hunt.state = huntIdle
-		e.startRound(now)
+// announced lets a hunt that is under way use a registrar that has been announced, again
+// perhaps: one that has failed may have been started since.
+func (e *Endpoint) announced(now time.Time, r *registrar) {
+	h := &e.hunt
+	again := e.profile.Outdate / 5
+	if !r.failed.IsZero() && now.Sub(r.failed) < again {
+		return
+	}
+	switch h.state {
+	case huntPausing:
+		if h.empty || now.Sub(h.paused) >= again {
+			h.state = huntIdle
+			e.startRound(now)
+		}
+	case huntDialing:
+		if h.joined < maxRound && !slices.Contains(h.order, r) && !e.links.with(r) {
+			h.joined++
+			h.order = append(h.order, r)
+			e.dialMore(now)
+		}
 	}
 }
 
-func dialable(a netip.Addr) bool {
-	return a.IsValid() && !a.IsUnspecified() && !a.IsMulticast() && a != netip.AddrFrom4([4]byte{255, 255, 255, 255})
+// dialable reports whether a registrar may have the address. One of this host is believed
+// only if it comes from this host.
+func dialable(a, source netip.Addr) bool {
+	return a.IsValid() && !a.IsUnspecified() && !a.IsMulticast() && a != netip.AddrFrom4([4]byte{255, 255, 255, 255}) &&
+		(!a.IsLoopback() || source.IsLoopback())
+}
+
+// ears counts announcements.
+type ears struct {
+	second time.Time // when counting began
+	n      int
+}
+
+// take reports whether one more may be looked at now.
+func (r *ears) take(now time.Time) bool {
+	if d := now.Sub(r.second); d < 0 || d >= time.Second {
+		*r = ears{second: now}
+	}
+	r.n++
+	return r.n <= maxHeard
 }

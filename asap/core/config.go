@@ -18,6 +18,9 @@ const (
 	MaxHuntDials = 3
 
 	maxRegistrars = 64   // static and announced together
+	maxPerSource  = 8    // announced ones from one address
+	maxRound      = 8    // announced ones that are dialed in one round of a hunt
+	maxHeard      = 100  // announcements that are looked at in a second
 	maxAccepted   = 16   // links that registrars opened
 	maxRequests   = 256  // handle resolutions under way
 	maxPools      = 1024 // cache entries
@@ -33,10 +36,15 @@ type Config struct {
 	// Rand is where all randomness comes from; nil means crypto/rand.
 	Rand io.Reader
 
-	// Registrars are the configured registrars. Announced ones are dialed only
-	// after these (a multicast announcement is a hint that anybody can send).
-	// No more than 64 are used.
+	// Registrars are the configured registrars. Of three that are dialed at once, one at
+	// most is an announced one as long as there are configured ones left (a multicast
+	// announcement is a hint that anybody can send). No more than 64 are used.
 	Registrars []rserpool.Transport
+
+	// Discover says that HandleAnnounce gets what registrars announce by multicast, so
+	// that who finds nobody goes on as long as an announcement is valid (T7-ENRPoutdate),
+	// by when all registrars have been heard, before anything fails.
+	Discover bool
 
 	// KnownOnly restricts the change of the home registrar that a keep-alive
 	// with H flag asks for (RFC 5352 §3.4 KA2.4) to registrars whose address is

@@ -24,6 +24,7 @@ type Endpoint struct {
 	requests requests  // RFC 5352 §3.3
 	cache    cache     // RFC 5352 §3.3 C1-C4
 	reports  reports   // RFC 5352 §3.5
+	ears     ears      // RFC 5352 §3.6
 
 	outputs queue[Output]
 	events  queue[Event]

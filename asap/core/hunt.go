@@ -20,8 +20,11 @@ type hunt struct {
 	deadline time.Time     // T5, or the end of the pause
 	order    []*registrar  // still to be tried in this round
 	failed   int           // rounds in a row that found nobody
+	paused   time.Time     // when the last pause began
 	resume   time.Time     // no new round before
 	empty    bool          // the last round had nobody to try
+	joined   int           // announced ones that were added to this round
+	listen   time.Time     // until when there may be somebody who was not heard yet
 }
 
 // startHunt begins to look for a registrar unless that is happening already.
@@ -48,6 +51,10 @@ func (e *Endpoint) startRound(now time.Time) {
 	e.hunt.empty = len(e.hunt.order) == 0
 	e.hunt.state = huntDialing
 	e.hunt.deadline = now.Add(e.hunt.t5)
+	e.hunt.joined = 0
+	if e.cfg.Discover && e.hunt.failed == 0 {
+		e.hunt.listen = now.Add(e.profile.Outdate) // every registrar has been heard by then
+	}
 	e.dialMore(now)
 }
 
@@ -106,8 +113,10 @@ func (e *Endpoint) roundFailed(now time.Time) {
 		return // nobody better than the home registrar; its own timers decide
 	}
 	e.pause(now)
-	e.requestsUnreachable(now)
-	e.membersUnreachable()
+	if !now.Before(e.hunt.listen) {
+		e.requestsUnreachable(now)
+		e.membersUnreachable()
+	}
 	if e.needsHome() {
 		e.startHunt(now) // after the pause
 	}
@@ -117,6 +126,7 @@ func (e *Endpoint) roundFailed(now time.Time) {
 // in a row the later.
 func (e *Endpoint) pause(now time.Time) {
 	e.hunt.failed++
+	e.hunt.paused = now
 	d := Backoff{Min: e.profile.RetryMin, Max: e.profile.RetransMax}.Pause(e.hunt.failed, e.rnd)
 	e.hunt.resume = now.Add(d)
 	if t := e.cfg.Trace; t != nil && t.HuntFailed != nil {

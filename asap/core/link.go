@@ -78,6 +78,11 @@ func (t *linkTable) acceptedFrom(r *registrar) *link {
 	return nil
 }
 
+// with reports whether the registrar is being dialed, or is home.
+func (t *linkTable) with(r *registrar) bool {
+	return slices.ContainsFunc(t.list, func(l *link) bool { return l.registrar == r && (l.state == linkDialing || l == t.home) })
+}
+
 // dialing returns the links that are being established.
 func (t *linkTable) dialing() []*link {
 	var ls []*link

@@ -115,11 +115,12 @@ func (e *Endpoint) requestTimeout(now time.Time, r *request) {
 }
 
 // requestsUnreachable counts a hunt that found nobody as a failed attempt of
-// every request.
+// every request. Who knows nobody, and has listened to announcements long enough, need not
+// try again.
 func (e *Endpoint) requestsUnreachable(now time.Time) {
 	for _, r := range slices.Clone(e.requests.list) {
 		r.attempts++
-		if r.attempts > e.profile.MaxRequestRetransmits {
+		if r.attempts > e.profile.MaxRequestRetransmits || e.cfg.Discover && e.hunt.empty {
 			e.fail(now, r, ErrNoRegistrar)
 		}
 	}
