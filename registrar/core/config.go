@@ -34,6 +34,16 @@ type Config struct {
 	// registrars of a scope can share one list.
 	Peers []rserpool.Transport
 
+	// Announce says that there are multicast channels (RFC 5352 §3.6, RFC 5353 §3.1):
+	// Multicast actions announce the registrar to whoever listens, and Heard takes what
+	// others announce. It does not matter how many announcements are forged: they are
+	// hints about where to dial, a few at a time, after those of Peers.
+	Announce bool
+
+	// ASAP is where elements and users reach this registrar, for announcements: the SCTP
+	// port and the UDP encapsulation port. Its addresses do not matter.
+	ASAP rserpool.Transport
+
 	// ClosedPeers restricts ENRP to hosts of Peers: associations from others are
 	// refused and lists from peers are not followed. Without it whoever reaches the ENRP
 	// port can join (RFC 5355 §2.5).

@@ -63,15 +63,22 @@ func (r *Registrar) learn(now time.Time, c *conn, s *rserpool.ServerInfo) {
 		!r.mayDial(t.Addrs) || sameEndpoint(t, r.serverInfo(c).Transport) {
 		return
 	}
-	p := r.peers[s.ID]
-	if p == nil {
-		if p = r.newPeer(now, s.ID); p == nil {
-			return
-		}
+	if p := r.hearsay(now, s.ID); p != nil && p.conn == 0 && p.info == nil {
+		r.tryAt(now, p, t)
 	}
-	if p.conn != 0 || p.info != nil {
-		return
+}
+
+// hearsay is the peer of an identifier that somebody has named; nil if the list of peers
+// is full.
+func (r *Registrar) hearsay(now time.Time, id rserpool.RegistrarID) *peer {
+	if p := r.peers[id]; p != nil {
+		return p
 	}
+	return r.newPeer(now, id)
+}
+
+// tryAt dials a peer that is not connected where it is said to be.
+func (r *Registrar) tryAt(now time.Time, p *peer, t rserpool.Transport) {
 	for _, known := range r.targets {
 		if sameEndpoint(known.at, t) {
 			r.dialTarget(now, known)

@@ -34,8 +34,11 @@ func asapAt(h *host) rserpool.Transport {
 func (h *host) startRegistrar(cfg core.Config, peers ...*host) *registrarNode {
 	cfg.Rand = seededReader(h.w.rnd.Uint64())
 	cfg.ENRP = enrpAt(h)
+	cfg.ASAP, cfg.Announce = asapAt(h), h.w.multicast
 	for _, p := range peers {
-		cfg.Peers = append(cfg.Peers, enrpAt(p))
+		if !h.w.multicast {
+			cfg.Peers = append(cfg.Peers, enrpAt(p))
+		}
 	}
 	r, err := core.New(h.now(), cfg)
 	require.NoError(h.w.t, err)
@@ -91,6 +94,8 @@ func (n *registrarNode) drain() {
 		case core.Send:
 			n.h.trace(uint64(a.Conn), a.Message)
 			n.h.send(uint64(a.Conn), a.Message.AppendTo(nil))
+		case core.Multicast:
+			n.h.multicast(a)
 		default:
 			n.h.giveUp(uint64(a.Conn), a.Reason)
 		}
@@ -101,6 +106,33 @@ func (n *registrarNode) drain() {
 		if e.Kind == core.EventTakeover {
 			n.h.w.takeovers[e.Registrar]++
 		}
+	}
+}
+
+// multicast brings an announcement to all hosts that are not cut off, itself included. It
+// may get lost on the way to each.
+func (h *host) multicast(a core.Action) {
+	b := a.For([]netip.Addr{h.addr}).AppendTo(nil)
+	from := netip.AddrPortFrom(h.addr, rserpool.ASAPPort)
+	for _, to := range h.w.hosts {
+		if h.w.rnd.Float64() < h.w.loss {
+			continue
+		}
+		h.w.after(h.w.delay(), func() {
+			if h.w.isCut(h, to) {
+				return
+			}
+			to.do(func() {
+				switch n := to.node.(type) {
+				case *registrarNode:
+					n.Heard(to.now(), a.Channel, from, b)
+				case *elementNode:
+					if a.Channel == core.ASAP {
+						n.HandleAnnounce(to.now(), from, b)
+					}
+				}
+			})
+		})
 	}
 }
 
@@ -130,9 +162,11 @@ func elementAt(h *host) rserpool.Transport {
 
 // startElement boots an element on h that registers in the pool.
 func (h *host) startElement(pool string, registrars ...*host) *elementNode {
-	cfg := asapcore.Config{Profile: h.w.profile.Endpoint, Rand: seededReader(h.w.rnd.Uint64())}
+	cfg := asapcore.Config{Profile: h.w.profile.Endpoint, Rand: seededReader(h.w.rnd.Uint64()), Discover: h.w.multicast}
 	for _, r := range registrars {
-		cfg.Registrars = append(cfg.Registrars, asapAt(r))
+		if !h.w.multicast {
+			cfg.Registrars = append(cfg.Registrars, asapAt(r))
+		}
 	}
 	e, err := asapcore.New(&cfg)
 	require.NoError(h.w.t, err)

@@ -57,6 +57,9 @@ const (
 	Close
 	// Abort: end Conn at once, or give up dialing it.
 	Abort
+	// Multicast: send a datagram to the group of Channel, on each interface that has
+	// to do with it: Action.For makes its message.
+	Multicast
 )
 
 // Action is an order to the caller, from PollAction.
@@ -65,7 +68,7 @@ type Action struct {
 	Conn    ConnID
 	Channel Channel
 	To      rserpool.Transport // Dial
-	Message Message            // Send
+	Message Message            // Send; Multicast, without addresses
 	Reason  string             // Abort, for the peer and for logs
 }
 
@@ -80,6 +83,8 @@ func (a Action) String() string {
 		return fmt.Sprintf("close %d", a.Conn)
 	case Abort:
 		return fmt.Sprintf("abort %d: %s", a.Conn, a.Reason)
+	case Multicast:
+		return fmt.Sprintf("multicast %s %s", a.Channel, a.Message)
 	}
 	return fmt.Sprintf("action(%d)", a.Kind)
 }

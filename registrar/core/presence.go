@@ -15,6 +15,7 @@ func (r *Registrar) heartbeat(now time.Time) {
 			r.sendPresence(c, p.id, false)
 		}
 	}
+	r.multicastPresence()
 	r.timers.set(timerKey{kind: timerHeartbeat}, now.Add(r.jitter(r.profile.Heartbeat, 8)))
 }
 

@@ -48,6 +48,7 @@ type Registrar struct {
 	sources map[netip.Addr]int         // owned elements by where they registered from
 	dials   elementDials
 	meter   meter
+	ears    ears // what was heard by multicast
 	subs    map[rserpool.PoolHandle]map[ConnID]struct{}
 }
 
@@ -74,6 +75,7 @@ func New(now time.Time, cfg Config) (*Registrar, error) {
 		sources:   make(map[netip.Addr]int),
 		dials:     newElementDials(),
 		meter:     newMeter(),
+		ears:      newEars(),
 		subs:      make(map[rserpool.PoolHandle]map[ConnID]struct{}),
 	}
 	r.space = r.newSpace()
@@ -82,6 +84,9 @@ func New(now time.Time, cfg Config) (*Registrar, error) {
 	}
 	if r.cfg.ENRP.Port == 0 {
 		r.cfg.ENRP.Port = rserpool.ENRPPort
+	}
+	if r.cfg.ASAP.Port == 0 {
+		r.cfg.ASAP.Port = rserpool.ASAPPort
 	}
 	if err := checkPeers(cfg.Peers); err != nil {
 		return nil, err
@@ -161,6 +166,8 @@ func (r *Registrar) timeout(now time.Time, k timerKey) {
 		r.notify(now, k.Handle)
 	case timerDrain:
 		r.drained()
+	case timerAnnounce:
+		r.announceTimeout(now)
 	}
 }
 

@@ -34,6 +34,9 @@ type Stats struct {
 	Refused           uint64 // things that peers may not do
 	Dropped           uint64 // messages ignored
 	DecodeErrors      uint64
+	AnnouncesSent     uint64 // by multicast, ASAP and ENRP
+	AnnouncesHeard    uint64
+	AnnouncesIgnored  uint64 // garbage, forged, of no use, or too many
 	Stalls            uint64 // times this process was late by more than half a keep-alive timeout
 }
 

@@ -26,6 +26,7 @@ func (r *Registrar) start(now time.Time) {
 	for _, t := range r.targets {
 		r.dialTarget(now, t)
 	}
+	r.announceTimeout(now)
 	r.tryColdStart(now)
 }
 
@@ -114,6 +115,9 @@ func (r *Registrar) tryColdStart(now time.Time) bool {
 			return false
 		}
 	}
+	if r.cfg.Announce && reason != "all peers are starting too" {
+		return false // somebody may be heard yet
+	}
 	r.begin(now, reason)
 	return true
 }
@@ -145,4 +149,5 @@ func (r *Registrar) begin(now time.Time, reason string) {
 		}
 	}
 	r.announcePresence(true)
+	r.announceTimeout(now)
 }

@@ -29,6 +29,7 @@ const (
 	timerElementDial                           // try to reach an element again
 	timerNotify                                // tell subscribers of a pool
 	timerDrain                                 // end of Drain
+	timerAnnounce                              // T6-Serverannounce
 )
 
 // timerKey identifies a timer: its kind and what it is about.

@@ -42,6 +42,8 @@ type world struct {
 	deadAfter time.Duration
 	// loss is the part of packets that get lost; SCTP sends them again.
 	loss float64
+	// multicast says that there are no configured addresses: all are announced.
+	multicast bool
 	// skewed clusters have clocks that go wrong.
 	skewed bool
 	// born are all elements that ever started.

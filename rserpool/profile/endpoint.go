@@ -59,6 +59,10 @@ type Endpoint struct {
 	// unreachable element.
 	ReportInterval time.Duration
 
+	// ASAPGroups are the multicast groups in which registrars announce themselves:
+	// GROUP:PORT, with spaces between several.
+	ASAPGroups string
+
 	// Transport holds the SCTP parameters (RFC 9260 §16) that go with the timers
 	// above. They decide how fast a silent peer is noticed.
 	Transport Transport

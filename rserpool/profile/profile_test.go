@@ -43,6 +43,7 @@ func TestRFCHasTheValuesOfTheText(t *testing.T) {
 		"T7-ENRPoutdate":       {e.Outdate, 5 * time.Second},
 		"RETRAN-MAX":           {e.RetransMax, time.Minute},
 		"PEER-HEARTBEAT-CYCLE": {r.Heartbeat, 30 * time.Second},
+		"T6-Serverannounce":    {r.ServerAnnounce, time.Second},
 		"MAX-TIME-LAST-HEARD":  {r.MaxTimeLastHeard, 61 * time.Second},
 		"MAX-TIME-NO-RESPONSE": {r.MaxTimeNoResponse, 5 * time.Second},
 		"RTO.Initial":          {e.Transport.RTOInitial, time.Second},
@@ -60,6 +61,9 @@ func TestRFCHasTheValuesOfTheText(t *testing.T) {
 	require.Equal(t, profile.LifeSeconds, r.LifeUnit)
 	require.Equal(t, profile.ArbitrationLarger, r.Arbitration)
 	require.False(t, r.HoldTakeoverAck)
+	// §8.4: "an IPv4 multicast address (224.0.1.185) and an IPv6 multicast address
+	// (FF0X:0:0:0:0:0:0:133)".
+	require.Equal(t, "224.0.1.185:3863 [ff05::133]:3863", e.ASAPGroups)
 }
 
 // In each profile: registrations are renewed before they end; a registrar that lives is
@@ -73,6 +77,7 @@ func TestProfilesAreConsistent(t *testing.T) {
 		require.Greater(t, r.AdoptTimeout, r.LinkGrace, p.Name)
 		require.GreaterOrEqual(t, r.TakeoverGuard, 2*r.MaxTimeNoResponse, p.Name)
 		require.Greater(t, r.KeepAliveTimeout, 4*r.Transport.RTOMin, p.Name)
+		require.Less(t, 4*r.ServerAnnounce*9/8, e.Outdate, p.Name) // the longest time between two announcements
 		for _, a := range []profile.Transport{e.Transport, r.Transport} {
 			for _, b := range []profile.Transport{e.Transport, r.Transport} {
 				require.GreaterOrEqual(t, a.RTOMin, 2*b.SackDelay, p.Name)
@@ -108,7 +113,7 @@ func TestValidate(t *testing.T) {
 // names are the names of the values in the RFCs.
 var names = map[string]string{
 	"Heartbeat": "PEER-HEARTBEAT-CYCLE", "MaxTimeLastHeard": "MAX-TIME-LAST-HEARD", "MaxTimeNoResponse": "MAX-TIME-NO-RESPONSE",
-	"MaxBadReports": "MAX-BAD-PE-REPORT",
+	"MaxBadReports": "MAX-BAD-PE-REPORT", "ServerAnnounce": "T6-Serverannounce",
 	"Request":       "T1-ENRPrequest", "Registration": "T2-registration", "Deregistration": "T3-deregistration",
 	"Reregistration": "T4-reregistration", "Hunt": "T5-Serverhunt", "Outdate": "T7-ENRPoutdate", "StaleCache": "stale.cache.value",
 	"RetransMax": "RETRAN-MAX", "MaxRegAttempts": "MAX-REG-ATTEMPT", "MaxRequestRetransmits": "MAX-REQUEST-RETRANSMIT",

@@ -13,6 +13,10 @@ type Registrar struct {
 	// Heartbeat is PEER-HEARTBEAT-CYCLE (RFC 5353 §4.2). Each cycle is an eighth
 	// longer or shorter at random, so that registrars do not stay in step.
 	Heartbeat time.Duration
+	// ServerAnnounce is T6-Serverannounce (RFC 5352 §7.1): with N other registrars heard,
+	// this one is announced by multicast every N+1 of these, so that there is about one
+	// announcement in each.
+	ServerAnnounce time.Duration
 	// MaxTimeLastHeard is MAX-TIME-LAST-HEARD: how long a peer may be silent before
 	// it is asked for a sign of life.
 	MaxTimeLastHeard time.Duration
@@ -73,6 +77,12 @@ type Registrar struct {
 	// programs abort on more than 32 bytes.
 	MaxHandle int
 
+	// ASAPGroups and ENRPGroups are the multicast groups of announcements for elements and
+	// users, and for registrars: GROUP:PORT, with spaces between several. RFC 5352 §8.4
+	// names those of ASAP; for ENRP, which has none of its own, they are the same at its
+	// port. rsplib has others.
+	ASAPGroups, ENRPGroups string
+
 	// Transport holds the SCTP parameters that go with the timers above.
 	Transport Transport
 }
@@ -80,7 +90,7 @@ type Registrar struct {
 // Validate refuses profiles whose timers would spin or never fire.
 func (p *Registrar) Validate() error {
 	for _, d := range []time.Duration{
-		p.Heartbeat, p.MaxTimeLastHeard, p.MaxTimeNoResponse, p.MentorTimeout, p.MentorRetry, p.TakeoverGuard,
+		p.Heartbeat, p.ServerAnnounce, p.MaxTimeLastHeard, p.MaxTimeNoResponse, p.MentorTimeout, p.MentorRetry, p.TakeoverGuard,
 		p.DialRetryMin, p.DialRetryMax, p.KeepAlive, p.KeepAliveTimeout, p.LinkGrace, p.AdoptTimeout,
 		p.ReportWindow, p.NotifyDelay,
 	} {

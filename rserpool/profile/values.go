@@ -2,6 +2,14 @@ package profile
 
 import "time"
 
+// The groups of RFC 5352 §8.4, FF0X::133 with site-local scope, and those of rsplib.
+const (
+	asapGroups       = "224.0.1.185:3863 [ff05::133]:3863"
+	enrpGroups       = "224.0.1.185:9901 [ff05::133]:9901"
+	asapGroupsRsplib = "239.0.0.50:3863"
+	enrpGroupsRsplib = "239.0.0.51:9901"
+)
+
 // Default lies between RFC and Fast. It goes by the RFCs and interoperates with
 // rsplib's registrar at its defaults, which suspects a peer after five silent seconds;
 // some loss of packets on the way does no harm.
@@ -9,13 +17,14 @@ var Default = Profile{
 	Name: "default",
 	Registrar: Registrar{
 		Name:      "default",
-		Heartbeat: 2 * time.Second, MaxTimeLastHeard: 5 * time.Second, MaxTimeNoResponse: 2 * time.Second,
+		Heartbeat: 2 * time.Second, ServerAnnounce: time.Second, MaxTimeLastHeard: 5 * time.Second, MaxTimeNoResponse: 2 * time.Second,
 		MentorTimeout: 5 * time.Second, MentorRetry: time.Second, TakeoverGuard: 6 * time.Second,
 		DialRetryMin: 500 * time.Millisecond, DialRetryMax: 10 * time.Second,
 		KeepAlive: 3 * time.Second, KeepAliveTimeout: 3 * time.Second,
 		LinkGrace: 3 * time.Second, AdoptTimeout: 15 * time.Second, ConflictWindow: time.Second,
 		MaxBadReports: 3, ReportWindow: 30 * time.Second, NotifyDelay: 50 * time.Millisecond, DistanceStep: 50 * time.Millisecond,
 		HoldTakeoverAck: true, MaxHandle: 1024,
+		ASAPGroups: asapGroups, ENRPGroups: enrpGroups,
 		Transport: Transport{
 			RTOInitial: time.Second, RTOMin: 500 * time.Millisecond, RTOMax: 10 * time.Second,
 			HeartbeatInterval: 15 * time.Second, SackDelay: 40 * time.Millisecond,
@@ -42,6 +51,7 @@ var Default = Profile{
 		NegativeMax:           5 * time.Second,
 		RetryMin:              100 * time.Millisecond,
 		ReportInterval:        time.Second,
+		ASAPGroups:            asapGroups,
 		Transport: Transport{
 			RTOInitial: 500 * time.Millisecond, RTOMin: 100 * time.Millisecond, RTOMax: time.Second,
 			HeartbeatInterval: 500 * time.Millisecond, SackDelay: 40 * time.Millisecond,
@@ -57,13 +67,14 @@ var RFC = Profile{
 	Name: "rfc",
 	Registrar: Registrar{
 		Name:      "rfc",
-		Heartbeat: 30 * time.Second, MaxTimeLastHeard: 61 * time.Second, MaxTimeNoResponse: 5 * time.Second,
+		Heartbeat: 30 * time.Second, ServerAnnounce: time.Second, MaxTimeLastHeard: 61 * time.Second, MaxTimeNoResponse: 5 * time.Second,
 		MentorTimeout: 10 * time.Second, MentorRetry: 2 * time.Second, TakeoverGuard: 15 * time.Second,
 		DialRetryMin: time.Second, DialRetryMax: 30 * time.Second,
 		KeepAlive: 5 * time.Second, KeepAliveTimeout: 5 * time.Second,
 		LinkGrace: 5 * time.Second, AdoptTimeout: 30 * time.Second, ConflictWindow: time.Second,
 		MaxBadReports: 3, ReportWindow: time.Minute, NotifyDelay: 100 * time.Millisecond, DistanceStep: 50 * time.Millisecond,
 		LifeUnit: LifeSeconds, Arbitration: ArbitrationLarger, MaxHandle: 1024,
+		ASAPGroups: asapGroups, ENRPGroups: enrpGroups,
 		Transport: Transport{
 			RTOInitial: time.Second, RTOMin: time.Second, RTOMax: time.Minute,
 			HeartbeatInterval: 30 * time.Second, SackDelay: 200 * time.Millisecond,
@@ -92,6 +103,7 @@ var RFC = Profile{
 		NegativeMax:    10 * time.Second,
 		RetryMin:       250 * time.Millisecond,
 		ReportInterval: 5 * time.Second,
+		ASAPGroups:     asapGroups,
 		Transport: Transport{
 			RTOInitial: time.Second, RTOMin: time.Second, RTOMax: time.Minute,
 			HeartbeatInterval: 30 * time.Second, SackDelay: 200 * time.Millisecond,
@@ -107,13 +119,14 @@ var Rsplib = Profile{
 	Name: "rsplib",
 	Registrar: Registrar{
 		Name:      "rsplib",
-		Heartbeat: 2444 * time.Millisecond, MaxTimeLastHeard: 5 * time.Second, MaxTimeNoResponse: 5 * time.Second,
+		Heartbeat: 2444 * time.Millisecond, ServerAnnounce: time.Second, MaxTimeLastHeard: 5 * time.Second, MaxTimeNoResponse: 5 * time.Second,
 		MentorTimeout: 5 * time.Second, MentorRetry: time.Second, TakeoverGuard: 10 * time.Second,
 		DialRetryMin: time.Second, DialRetryMax: 10 * time.Second,
 		KeepAlive: 5 * time.Second, KeepAliveTimeout: 5 * time.Second,
 		LinkGrace: 3 * time.Second, AdoptTimeout: 15 * time.Second, ConflictWindow: time.Second,
 		MaxBadReports: 2, ReportWindow: time.Minute, NotifyDelay: 50 * time.Millisecond, DistanceStep: 50 * time.Millisecond,
 		LifeUnit: LifeMilliseconds, Arbitration: ArbitrationSmaller, MaxHandle: 32,
+		ASAPGroups: asapGroupsRsplib, ENRPGroups: enrpGroupsRsplib,
 		Transport: Transport{
 			RTOInitial: 2 * time.Second, RTOMin: time.Second, RTOMax: 5 * time.Second,
 			HeartbeatInterval: 15 * time.Second, SackDelay: 10 * time.Millisecond,
@@ -140,6 +153,7 @@ var Rsplib = Profile{
 		NegativeMax:           5 * time.Second,
 		RetryMin:              250 * time.Millisecond,
 		ReportInterval:        time.Second,
+		ASAPGroups:            asapGroupsRsplib,
 		Transport: Transport{
 			RTOInitial: 2 * time.Second, RTOMin: time.Second, RTOMax: 5 * time.Second,
 			HeartbeatInterval: 15 * time.Second, SackDelay: 200 * time.Millisecond,
@@ -157,13 +171,14 @@ var Fast = Profile{
 	Name: "fast",
 	Registrar: Registrar{
 		Name:      "fast",
-		Heartbeat: 150 * time.Millisecond, MaxTimeLastHeard: 450 * time.Millisecond, MaxTimeNoResponse: 300 * time.Millisecond,
+		Heartbeat: 150 * time.Millisecond, ServerAnnounce: 250 * time.Millisecond, MaxTimeLastHeard: 450 * time.Millisecond, MaxTimeNoResponse: 300 * time.Millisecond,
 		MentorTimeout: time.Second, MentorRetry: 100 * time.Millisecond, TakeoverGuard: time.Second,
 		DialRetryMin: 50 * time.Millisecond, DialRetryMax: time.Second,
 		KeepAlive: 240 * time.Millisecond, KeepAliveTimeout: 580 * time.Millisecond,
 		LinkGrace: 400 * time.Millisecond, AdoptTimeout: 3 * time.Second, ConflictWindow: 200 * time.Millisecond,
 		MaxBadReports: 3, ReportWindow: 10 * time.Second, NotifyDelay: 10 * time.Millisecond, DistanceStep: 50 * time.Millisecond,
 		HoldTakeoverAck: true, MaxHandle: 1024,
+		ASAPGroups: asapGroups, ENRPGroups: enrpGroups,
 		Transport: Transport{
 			RTOInitial: 200 * time.Millisecond, RTOMin: 60 * time.Millisecond, RTOMax: time.Second,
 			HeartbeatInterval: 500 * time.Millisecond, SackDelay: 20 * time.Millisecond,
@@ -190,6 +205,7 @@ var Fast = Profile{
 		NegativeMax:           time.Second,
 		RetryMin:              20 * time.Millisecond,
 		ReportInterval:        500 * time.Millisecond,
+		ASAPGroups:            asapGroups,
 		Transport: Transport{
 			RTOInitial: 200 * time.Millisecond, RTOMin: 50 * time.Millisecond, RTOMax: 200 * time.Millisecond,
 			HeartbeatInterval: 100 * time.Millisecond, SackDelay: 20 * time.Millisecond,
