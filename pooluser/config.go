@@ -3,6 +3,8 @@ package pooluser
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net"
 	"time"
 
 	"go.uber.org/zap"
@@ -32,6 +34,29 @@ type Config struct {
 	// StaleCache is how old a cached resolution may be to be used. Zero is the
 	// profile's value; negative asks the registrar each time.
 	StaleCache time.Duration
+
+	// StaleIfError is how old a cached resolution may be to be used when no registrar
+	// can be asked. Zero is the profile's value; negative never uses one.
+	StaleIfError time.Duration
+
+	// NegativeCache is the longest time during which a pool that was not found is not
+	// asked for again: the first pause is short, and each further one twice as long, with
+	// jitter. Zero is the profile's value; negative asks each time.
+	NegativeCache time.Duration
+
+	// Race is how many elements are dialed at once, at most 8. Each has a head start of
+	// RaceDelay on the next one that the policy selects; the first that answers is taken
+	// and the others are given up, without a report. Zero and one: the next element is
+	// dialed when one has failed.
+	Race int
+
+	// RaceDelay is the head start. Zero is the profile's initial retransmission
+	// timeout: an element that has not answered by then is down, or a packet was lost.
+	RaceDelay time.Duration
+
+	// DialNet dials elements of TCP and UDP pools: network is "tcp" or "udp", address
+	// is IP:PORT. Nil: net.Dialer.
+	DialNet func(ctx context.Context, network, address string) (net.Conn, error)
 
 	// Subscribe asks registrars to send changes of pools that were resolved, so that
 	// the cache does not get stale (RFC 5352 §2.2.5). Not all do it.
@@ -103,6 +128,22 @@ func (c *Config) resolve() (*setup, error) {
 		s.maxAge = s.Profile.StaleCache
 	default:
 		s.maxAge = c.StaleCache
+	}
+	switch {
+	case c.StaleIfError < 0:
+		s.Profile.StaleIfError = 0
+	case c.StaleIfError > 0:
+		s.Profile.StaleIfError = c.StaleIfError
+	}
+	if c.Race < 0 || c.Race > maxRace {
+		return nil, fmt.Errorf("pooluser: Config.Race is %d, want 0 to %d", c.Race, maxRace)
+	}
+	s.Race = max(c.Race, 1)
+	if c.RaceDelay <= 0 {
+		s.RaceDelay = s.Profile.Transport.RTOInitial
+	}
+	if s.DialNet == nil {
+		s.DialNet = new(net.Dialer).DialContext
 	}
 	if s.MaxCookie <= 0 {
 		s.MaxCookie = rserpool.MaxCookie

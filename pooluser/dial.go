@@ -33,6 +33,7 @@ type search struct {
 	wait      bool            // also for a pool or a registrar
 	hurry     bool            // see resolve
 	preferred []rserpool.PEID // see pool.pick
+	speaks    speaks          // which elements will do
 
 	tried    map[rserpool.PEID]bool // in this round
 	rounds   int                    // that have failed
@@ -40,37 +41,8 @@ type search struct {
 	resolved bool // this round has asked
 }
 
-func (pu *PoolUser) newSearch(h rserpool.PoolHandle, wait bool) *search {
-	return &search{pu: pu, handle: h, wait: wait, tried: make(map[rserpool.PEID]bool)}
-}
-
-// next returns an association with the next element that can be reached. It goes on
-// until ctx ends, or, unless the search waits, until there is no pool or no registrar.
-func (s *search) next(ctx context.Context) (Element, *sctp.Association, error) {
-	for {
-		el, err := s.choose(ctx)
-		if err == nil {
-			var a *sctp.Association
-			if a, err = s.pu.dialElement(ctx, s.handle, &el); err == nil {
-				return el, a, nil
-			}
-			s.lastErr = err
-			if ctx.Err() == nil {
-				continue // with another one at once
-			}
-		}
-		switch {
-		case ctx.Err() != nil:
-			return el, nil, s.wrap(ctx.Err())
-		case errors.Is(err, net.ErrClosed):
-			return el, nil, err
-		case !s.wait && !errors.Is(err, errRoundOver):
-			return el, nil, err
-		}
-		if err := s.pause(ctx); err != nil {
-			return el, nil, s.wrap(err)
-		}
-	}
+func (pu *PoolUser) newSearch(h rserpool.PoolHandle, sp speaks, wait bool) *search {
+	return &search{pu: pu, handle: h, speaks: sp, wait: wait, tried: make(map[rserpool.PEID]bool)}
 }
 
 // errRoundOver says that every element has been tried.
@@ -107,16 +79,39 @@ func (s *search) choose(ctx context.Context) (Element, error) {
 		s.resolved = true
 		p.update(now, res)
 	}
-	el, ok := p.pick(now, s.tried, s.preferred)
+	el, ok := s.pick(now, p)
 	switch {
 	case ok:
-		s.tried[el.ID] = true
 		return el, nil
 	case len(s.tried) > 0:
 		return el, errRoundOver
 	}
 	s.lastErr = ErrNoElement
-	return el, ErrNoElement
+	if others := p.protocols(); others != "" {
+		s.lastErr = fmt.Errorf("%w: they speak %s", ErrNoElement, others)
+	}
+	return el, s.lastErr
+}
+
+// known selects an element without asking a registrar.
+func (s *search) known() (Element, bool) {
+	s.pu.mu.Lock()
+	defer s.pu.mu.Unlock()
+	p := s.pu.pools[s.handle]
+	if p == nil {
+		return Element{}, false
+	}
+	return s.pick(time.Now(), p)
+}
+
+// pick selects an element that has not been tried in this round. The caller holds
+// pu.mu.
+func (s *search) pick(now time.Time, p *pool) (Element, bool) {
+	el, ok := p.pick(now, func(el *Element) bool { return s.tried[el.ID] || !s.speaks(el.User.Protocol) }, s.preferred)
+	if ok {
+		s.tried[el.ID] = true
+	}
+	return el, ok
 }
 
 // resolve is PoolUser.resolve. A search in a hurry does not wait long for a registrar
@@ -175,18 +170,42 @@ func (s *search) pause(ctx context.Context) error {
 	}
 }
 
-// dialElement opens an association with an element. A failure is held against the
-// element and reported, unless ctx has ended.
-func (pu *PoolUser) dialElement(ctx context.Context, h rserpool.PoolHandle, el *Element) (*sctp.Association, error) {
+// way is a connection to an element: of SCTP, or of another protocol.
+type way struct {
+	el    Element
+	assoc *sctp.Association
+	conn  net.Conn
+}
+
+// discard ends a connection of which nothing is wanted.
+func (w *way) discard() {
+	if w.assoc != nil {
+		_ = w.assoc.Abort("not needed") // it may have ended
+		_ = w.assoc.Close()             // returns at once
+	}
+	if w.conn != nil {
+		_ = w.conn.Close() // nobody has used it
+	}
+}
+
+// dialElement connects to an element. A failure is held against the element and
+// reported, unless ctx has ended.
+func (pu *PoolUser) dialElement(ctx context.Context, h rserpool.PoolHandle, el *Element) (way, error) {
 	dctx, cancel := context.WithTimeout(ctx, pu.cfg.Profile.Transport.DialTimeout)
 	defer cancel()
-	a, err := pu.stack.Dial(dctx, asaplink.Addr(el.User), pu.cfg.sctp)
+	w := way{el: *el}
+	var err error
+	if el.User.Protocol == rserpool.ProtoSCTP {
+		w.assoc, err = pu.stack.Dial(dctx, asaplink.Addr(el.User), pu.cfg.sctp)
+	} else {
+		w.conn, err = pu.dialNet(dctx, el.User)
+	}
 	if err != nil && ctx.Err() == nil && !errors.Is(err, net.ErrClosed) {
 		pu.cfg.log.Info("element not reached", zap.Stringer("pool", h), zap.Stringer("pe", el.ID), zap.Error(err))
 		pu.strike(h, el.ID)
 		pu.ReportUnreachable(h, el.ID)
 	}
-	return a, err
+	return w, err
 }
 
 // strike notes a failure of an element.
@@ -203,20 +222,34 @@ func (pu *PoolUser) strike(h rserpool.PoolHandle, id rserpool.PEID) {
 // Elements that cannot be reached are skipped and reported; when all have been tried it
 // pauses and begins anew, until ctx ends. A pool that does not exist and registrars
 // that do not answer are errors unless Config.WaitForPool: those of Resolve,
-// ErrNoElement, or that of ctx with what was wrong.
+// ErrNoElement, or that of ctx with what was wrong. Sessions are of SCTP: pools of other
+// protocols are for DialContext.
 func (pu *PoolUser) Dial(ctx context.Context, h rserpool.PoolHandle) (*Session, error) {
-	el, a, err := pu.newSearch(h, pu.cfg.WaitForPool).next(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("pooluser: dial %s: %w", h, err)
+	w, err := pu.newSearch(h, speaksSCTP, pu.cfg.WaitForPool).next(ctx)
+	var se *Session
+	if err == nil {
+		se, err = pu.session(h, w)
 	}
-	s := newSession(pu, h, el, a)
+	if err != nil {
+		return nil, dialError(h, err)
+	}
+	return se, nil
+}
+
+// session makes a session of an association.
+func (pu *PoolUser) session(h rserpool.PoolHandle, w way) (*Session, error) {
+	s := newSession(pu, h, w.el, w.assoc)
 	pu.mu.Lock()
 	closed := pu.closed
 	pu.sessions[s] = struct{}{}
 	pu.mu.Unlock()
 	if closed {
 		_ = s.Close() // the error is that it took too long
-		return nil, fmt.Errorf("pooluser: dial %s: %w", h, net.ErrClosed)
+		return nil, net.ErrClosed
 	}
 	return s, nil
+}
+
+func dialError(h rserpool.PoolHandle, err error) error {
+	return fmt.Errorf("pooluser: dial %s: %w", h, err)
 }

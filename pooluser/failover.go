@@ -101,17 +101,17 @@ func discard(c *conn) {
 
 // reconnect finds an element with which the session can go on.
 func (s *Session) reconnect(ctx context.Context) (*conn, error) {
-	find := s.pu.newSearch(s.handle, true)
+	find := s.pu.newSearch(s.handle, speaksSCTP, true)
 	find.hurry = true
 	for {
 		s.mu.Lock()
 		find.preferred = append([]rserpool.PEID(nil), s.preferred...)
 		s.mu.Unlock()
-		el, a, err := find.next(ctx)
+		w, err := find.next(ctx)
 		if err != nil {
 			return nil, err
 		}
-		c := s.newConn(el, a)
+		c := s.newConn(w.el, w.assoc)
 		if err = s.resume(ctx, c); err == nil {
 			return c, nil
 		}

@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/rserpool/rserpool/asap/core"
@@ -115,10 +116,15 @@ func newSelector(t rserpool.PolicyType) policy.Selector {
 	return s
 }
 
-// dialable returns the addresses of an SCTP transport that can be dialed. What a
-// registrar says may be anything.
+// dialable returns the addresses of a transport that can be dialed. What a registrar
+// says may be anything.
 func dialable(t rserpool.Transport) []netip.Addr {
-	if t.Protocol != rserpool.ProtoSCTP || t.Port == 0 {
+	switch t.Protocol {
+	case rserpool.ProtoSCTP, rserpool.ProtoTCP, rserpool.ProtoUDP:
+	default:
+		return nil
+	}
+	if t.Port == 0 {
 		return nil
 	}
 	return slices.DeleteFunc(slices.Clone(t.Addrs), func(a netip.Addr) bool {
@@ -126,11 +132,31 @@ func dialable(t rserpool.Transport) []netip.Addr {
 	})
 }
 
-// pick selects an element. Those in tried are left out; those that failed lately come
-// after all others, the one that may be tried again soonest first. Of the preferred
-// ones, in that order, the first that did not fail is taken before any other.
-func (p *pool) pick(now time.Time, tried map[rserpool.PEID]bool, preferred []rserpool.PEID) (Element, bool) {
-	struck := func(id rserpool.PEID) bool { return tried[id] || now.Before(p.strikes[id].until) }
+// protocols names what the elements speak.
+func (p *pool) protocols() string {
+	var names []string
+	for _, it := range p.items {
+		if name := it.Value.(Element).User.Protocol.String(); !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return strings.Join(names, ", ")
+}
+
+// pick selects an element. Those that no says so of are left out; those that failed
+// lately come after all others, the one that may be tried again soonest first. Of the
+// preferred ones, in that order, the first that did not fail is taken before any other.
+func (p *pool) pick(now time.Time, no func(*Element) bool, preferred []rserpool.PEID) (Element, bool) {
+	out := func(id rserpool.PEID) bool {
+		it := p.items[id]
+		if it == nil {
+			return true
+		}
+		el := it.Value.(Element)
+		return no(&el)
+	}
+	struck := func(id rserpool.PEID) bool { return now.Before(p.strikes[id].until) || out(id) }
 	for _, id := range preferred {
 		if it := p.items[id]; it != nil && !struck(id) {
 			return it.Value.(Element), true
@@ -142,7 +168,7 @@ func (p *pool) pick(now time.Time, tried map[rserpool.PEID]bool, preferred []rse
 	if its := p.selector.AppendSelect(nil, 1, struck); len(its) == 1 {
 		return its[0].Value.(Element), true
 	}
-	its := p.selector.AppendSelect(nil, len(p.items), func(id rserpool.PEID) bool { return tried[id] })
+	its := p.selector.AppendSelect(nil, len(p.items), out)
 	if len(its) == 0 {
 		return Element{}, false
 	}

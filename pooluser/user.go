@@ -15,8 +15,8 @@ import (
 	"github.com/rserpool/rserpool/sctp"
 )
 
-// ErrNoElement says that a pool has no element that can be dialed: none with an SCTP
-// transport and an address, or none that the policy would select.
+// ErrNoElement says that a pool has no element that can be dialed: none with an address
+// and a transport that will do, or none that the policy would select.
 var ErrNoElement = errors.New("pooluser: no usable element in the pool")
 
 // PoolUser resolves pool handles and opens sessions. Its methods may be called by
@@ -62,6 +62,7 @@ func New(cfg *Config) (*PoolUser, error) {
 	pu.agent, err = asaplink.Start(&asaplink.Config{
 		Core: core.Config{
 			Profile: s.Profile, Registrars: s.registrars, Subscribe: s.Subscribe, Items: s.Items,
+			NegativeCache: s.NegativeCache,
 		},
 		Stack: pu.stack, OnEvent: pu.onEvent, Logger: s.log,
 	})
@@ -136,6 +137,15 @@ func (pu *PoolUser) ResolvePool(ctx context.Context, h rserpool.PoolHandle) (*Po
 		return nil, fmt.Errorf("pooluser: resolving %s: %w", h, err)
 	}
 	return &Pool{Handle: h, Policy: res.Policy, Elements: res.Elements, At: res.At, Outdated: res.Outdated}, nil
+}
+
+// Forget drops what is cached about a pool (RFC 5352 §6.4): the next resolution asks
+// a registrar, and elements that failed have another chance.
+func (pu *PoolUser) Forget(h rserpool.PoolHandle) {
+	pu.agent.Do(func(_ time.Time, e *core.Endpoint) { e.Forget(h) })
+	pu.mu.Lock()
+	defer pu.mu.Unlock()
+	delete(pu.pools, h)
 }
 
 // resolve asks the endpoint and waits for its answer.

@@ -60,6 +60,10 @@ type Config struct {
 	// negative number asks for as many as possible.
 	Items int
 
+	// NegativeCache is the longest time during which a pool that was not found is not
+	// asked for again; 0 means the profile's NegativeMax, negative not at all.
+	NegativeCache time.Duration
+
 	// Trace has optional hooks.
 	Trace *Trace
 }

@@ -177,6 +177,17 @@ func (e *Endpoint) cacheResponse(now time.Time, m *asap.HandleResolutionResponse
 	if len(m.Causes) == 0 || rejected.Has(rserpool.CauseUnknownPoolHandle) {
 		err = ErrUnknownPool
 	}
-	pause := Backoff{Min: e.profile.RetryMin, Max: e.profile.NegativeMax}.Pause(e.cache.misses(m.Handle)+1, e.rnd)
-	return e.cache.storeNegative(now, m.Handle, err, now.Add(pause))
+	return e.cache.storeNegative(now, m.Handle, err, now.Add(e.negativePause(e.cache.misses(m.Handle)+1)))
+}
+
+// negativePause is how long a refusal is believed that is the nth in a row.
+func (e *Endpoint) negativePause(n int) time.Duration {
+	longest := e.cfg.NegativeCache
+	switch {
+	case longest < 0:
+		return 0
+	case longest == 0:
+		longest = e.profile.NegativeMax
+	}
+	return Backoff{Min: min(e.profile.RetryMin, longest), Max: longest}.Pause(n, e.rnd)
 }
