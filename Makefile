@@ -28,7 +28,7 @@ GOLDEN = $(shell grep -rlE 'Bool."update"|"github.com/rserpool/rserpool/internal
 
 .DEFAULT_GOAL := help
 .PHONY: help build test race fuzz bench bench-peers cover lint golden sim kill \
-	interop test-compare test-web api tidy check cross demo soak cover-core
+	interop test-compare test-grpc test-web api tidy check cross demo soak cover-core
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | \
@@ -90,6 +90,7 @@ lint: ## gofmt, vet, architecture, API record; golangci-lint if installed
 	$(GO) test ./internal/archtest
 	$(GO) run ./internal/apidump
 	cd bench/compare && $(GO) vet ./...
+	cd examples/grpc && $(GO) vet ./...
 	@if command -v golangci-lint >/dev/null; then golangci-lint run; \
 		else echo "make lint: golangci-lint is not installed, skipped"; fi
 
@@ -117,6 +118,9 @@ test-web: ## the status page in headless Chromium (Debian as root: installs it)
 		apt-get -q install -y --no-install-recommends chromium-headless-shell; fi
 	RSERPOOL_WEB=1 $(GO) test -count=1 -run '^TestWeb' ./registrar
 
+test-grpc: ## the example with gRPC (a module of its own)
+	cd examples/grpc && $(GO) test -timeout 5m ./...
+
 interop: ## against Linux kernel SCTP, usrsctp and rsplib (Debian, root)
 	interop/run.sh
 
@@ -124,9 +128,10 @@ api: ## record the exported identifiers in api/
 	$(GO) run ./internal/apidump -update
 	@git status --short -- api
 
-tidy: ## go mod tidy for both modules
+tidy: ## go mod tidy for all modules
 	$(GO) mod tidy
 	cd bench/compare && $(GO) mod tidy
+	cd examples/grpc && $(GO) mod tidy
 
 cross: ## compile for the systems and word sizes that tests do not run on
 	@for t in darwin/arm64 windows/amd64 freebsd/amd64 linux/386 linux/arm64; do \
@@ -135,7 +140,7 @@ cross: ## compile for the systems and word sizes that tests do not run on
 		GOOS=$${t%/*} GOARCH=$${t#*/} CGO_ENABLED=0 $(GO) vet ./... || exit 1; \
 	done
 
-check: lint test test-compare cross ## what must pass before a change goes in
+check: lint test test-compare test-grpc cross ## what must pass before a change goes in
 
 demo: ## three registrars, three servers, one download, three kills
 	$(GO) run ./cmd/rserpool demo

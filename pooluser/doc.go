@@ -48,9 +48,12 @@
 // last, attempts that go round in a circle have pauses between them that grow, with
 // jitter, and unreachable elements are reported to a registrar (RFC 5352 §3.5).
 //
+// With Config.Race the next element is dialed beside one that does not answer at once,
+// and the first of them that does is taken.
+//
 // # What it does not do
 //
-// It dials SCTP transports only. Nothing is authenticated or encrypted: run TLS
-// over the net.Conn, anew after each fail-over, where that matters. Multicast
-// announcements of registrars are not listened to.
+// Sessions are of SCTP; of TCP and UDP there are plain connections, by DialContext. Nothing
+// is authenticated or encrypted: run TLS over the net.Conn, anew after each fail-over,
+// where that matters. Multicast announcements of registrars are not listened to.
 package pooluser
