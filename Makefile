@@ -102,7 +102,7 @@ sim: ## simulated networks and clusters with SEEDS seeds instead of a few; BULK_
 	SIM_SEEDS=$(SEEDS) BULK_MIB=$(BULK_MIB) $(GO) test -count=1 -timeout 120m -run 'Sim' $(PKG)
 
 kill: ## kill and stop processes under load, with figures (KILL_SIZE, KILL_ROUNDS)
-	KILL_SIZE=$(KILL_SIZE) KILL_ROUNDS=$(KILL_ROUNDS) $(GO) test -count=1 -timeout 30m -v -run '^TestKill' ./cmd/rserpool
+	KILL_SIZE=$(KILL_SIZE) KILL_ROUNDS=$(KILL_ROUNDS) $(GO) test -count=1 -timeout 30m -v -run '^TestKill|^TestMemory' ./cmd/rserpool
 
 soak: ## long runs (tests named TestSoak...) for SOAK each
 	SOAK=$(SOAK) $(GO) test -count=1 -timeout 24h -v -run '^TestSoak' $(PKG)

@@ -63,6 +63,11 @@ type scope struct {
 }
 
 func startScope(t *testing.T, registrars int) *scope {
+	return startProfile(t, registrars, killProfile())
+}
+
+// startProfile is startScope with the timers of a profile.
+func startProfile(t *testing.T, registrars int, profile string) *scope {
 	t.Helper()
 	t.Setenv(runMain, "1")
 	exe, err := os.Executable()
@@ -78,7 +83,7 @@ func startScope(t *testing.T, registrars int) *scope {
 	require.NoError(t, err)
 	for i, port := range udp {
 		args := []string{"registrar", "--id", strconv.Itoa(i + 1), "--listen", fmt.Sprintf("127.0.0.1@%d", port),
-			"--profile", killProfile(), "--log", "error", "--exit-with-stdin", "--http", freeTCP(t)}
+			"--profile", profile, "--announce", "off", "--log", "error", "--exit-with-stdin", "--http", freeTCP(t)}
 		for j, other := range udp {
 			if j != i {
 				args = append(args, "--peer", fmt.Sprintf("127.0.0.1:%d@%d", rserpool.ENRPPort, other))

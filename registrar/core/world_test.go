@@ -192,10 +192,13 @@ func (w *world) delay() time.Duration {
 	return time.Millisecond/2 + time.Duration(w.rnd.Int64N(int64(w.maxDelay)))
 }
 
-// transfer is how long a message takes with retransmissions.
-func (w *world) transfer() time.Duration {
+// transfer is how long a message of a host takes with retransmissions.
+func (w *world) transfer(from *host) time.Duration {
 	d := w.delay()
-	t := &w.profile.Registrar.Transport
+	t := &w.profile.Endpoint.Transport
+	if _, ok := from.node.(*registrarNode); ok {
+		t = &w.profile.Registrar.Transport
+	}
 	for rto := t.RTOMin; w.loss > 0 && w.rnd.Float64() < w.loss; rto = min(2*rto, t.RTOMax) {
 		d += rto
 	}
@@ -306,7 +309,7 @@ func (e *end) lost(why string) {
 
 // carry brings a message to one side.
 func (w *world) carry(p *pipe, to int, b []byte) {
-	at := w.now.Add(w.transfer())
+	at := w.now.Add(w.transfer(p.ends[1-to].host))
 	if at.Before(p.last[to]) {
 		at = p.last[to]
 	}
@@ -400,7 +403,7 @@ func (h *host) dial(id uint64, ch core.Channel, from, to rserpool.Transport, tim
 	p.ends[0] = mine
 	h.ends[id] = mine
 	peer := w.hostAt(to.Addrs[0])
-	arrive := w.transfer()
+	arrive := w.transfer(h)
 	w.after(arrive, func() {
 		if p.dead || mine.gone {
 			return
@@ -422,7 +425,7 @@ func (h *host) dial(id uint64, ch core.Channel, from, to rserpool.Transport, tim
 		theirs := &end{host: peer, life: peer.life, pipe: p, side: 1, id: other}
 		p.ends[1] = theirs
 		peer.ends[other] = theirs
-		at := w.transfer()
+		at := w.transfer(peer)
 		p.last[0] = w.now.Add(at)
 		w.after(at, func() {
 			if mine.gone || h.life != mine.life || h.node == nil {
