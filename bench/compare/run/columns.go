@@ -64,7 +64,7 @@ var columns = map[string][]column{
 		{"goroutines", "client goroutines", 0, field("client_goroutines_per")},
 		{"server_goroutines", "server goroutines", 0, field("server_goroutines_per")},
 		// Of one core, both ends, while nothing but heartbeats goes back and forth.
-		{"cpu", "CPU %", 0, func(r result) float64 {
+		{"cpu", "CPU %", -1, func(r result) float64 {
 			return 100 * (field("client_cpu_secs")(r) + field("server_cpu_secs")(r)) / field("watch_secs")(r)
 		}},
 		peak,

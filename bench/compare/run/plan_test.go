@@ -115,13 +115,14 @@ func TestGoals(t *testing.T) {
 		require.False(t, judge(line).measured(), line)
 	}
 	var b strings.Builder
-	goals, err := parseGoals("bulk rate fast >= 5 slow\nbulk rate fast >= 6 slow\npingpong p50 fast <= 1 slow\n", plan)
+	goals, err := parseGoals("bulk rate fast >= 5 slow\nbulk rate fast >= 6 slow\npingpong p50 fast <= 1 slow\nidle client_rss fast <= 1\n", plan)
 	require.NoError(t, err)
 	verdicts(&b, goals, got)
 	require.Contains(t, b.String(), "1 of 2 measured targets are met.")
 	require.Contains(t, b.String(), "| bulk | Gbit/s | fast | 10 | slow | 2 | 5× | ≥ 5× | **yes** |")
 	require.Contains(t, b.String(), "| no |")
-	require.Contains(t, b.String(), "not measured")
+	require.Contains(t, b.String(), "| idle | client RSS B | fast | – |  | – |  | ≤ 1 | not measured |")
+	require.NotContains(t, b.String(), "pingpong", "no test of this run")
 }
 
 func TestBadGoals(t *testing.T) {
