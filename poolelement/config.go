@@ -16,11 +16,21 @@ import (
 )
 
 // Config says how a pool element serves and registers. The zero value lacks
-// Registrars only. A Config is not modified and must not be changed while in use.
+// Registrars, or Discover, only. A Config is not modified and must not be changed while in use.
 type Config struct {
 	// Registrars are the ASAP endpoints of registrars, `IP[/IP…]:PORT[@UDPPORT]`;
 	// a host name may stand for an IP. They are tried in random order.
 	Registrars []string
+
+	// Discover has registrars found by what they announce by multicast (RFC 5352 §3.6),
+	// beside Registrars, which may be empty then. Announcements are not authenticated:
+	// whoever is in the group can offer itself as a registrar.
+	Discover bool
+
+	// DiscoverGroups are the groups of the announcements, `GROUP:PORT`; empty: those of
+	// the profile. DiscoverInterfaces are the names of the interfaces to listen on, also
+	// of those that do not exist yet; empty: all.
+	DiscoverGroups, DiscoverInterfaces []string
 
 	// Listen is where to serve, `[IP[/IP…]][:PORT][@UDPPORT]`: by default on all
 	// local addresses, on any free SCTP port, and on UDP port 9899 if anything is
@@ -87,7 +97,7 @@ type Config struct {
 
 	// Endpoint registers the element, if not nil: it shares the stack and the
 	// association with the home registrar with the other elements there. Registrars,
-	// ASAPPort, Profile's timers of ASAP, KnownRegistrarsOnly and Stack are those of the
+	// Discover, ASAPPort, Profile's timers of ASAP, KnownRegistrarsOnly and Stack are those of the
 	// Endpoint then, which stays the caller's.
 	Endpoint *Endpoint
 
@@ -102,6 +112,7 @@ type Config struct {
 // setup is a Config read and filled in.
 type setup struct {
 	registrars []rserpool.Transport
+	announced  *asaplink.Announcements // nil without Discover
 	listen     *sctp.Addr
 	advertise  *sctp.Addr
 	policy     rserpool.Policy
@@ -117,8 +128,8 @@ type setup struct {
 }
 
 func (c *Config) resolve(ctx context.Context) (*setup, error) {
-	if len(c.Registrars) == 0 && c.Endpoint == nil {
-		return nil, errors.New("poolelement: Config.Registrars is empty")
+	if len(c.Registrars) == 0 && !c.Discover && c.Endpoint == nil {
+		return nil, errors.New("poolelement: Config.Registrars is empty, and so is Discover")
 	}
 	s := &setup{policy: c.Policy, profile: c.Profile, use: rserpool.UseDataControl, cookies: c.Cookies, log: c.Logger}
 	var err error
@@ -141,6 +152,11 @@ func (c *Config) resolve(ctx context.Context) (*setup, error) {
 	}
 	if s.profile == (core.Profile{}) {
 		s.profile = core.ProfileDefault
+	}
+	if c.Discover {
+		if s.announced, err = asaplink.ReadAnnouncements(c.DiscoverGroups, c.DiscoverInterfaces, &s.profile); err != nil {
+			return nil, err
+		}
 	}
 	if err := s.resolveLoad(c); err != nil {
 		return nil, err

@@ -35,7 +35,7 @@ type memberKey struct {
 }
 
 // NewEndpoint returns an Endpoint, which must be closed after its elements. Of cfg only
-// what is not about a single element matters: Registrars, Listen without its SCTP port,
+// what is not about a single element matters: Registrars, Discover with its groups, Listen without its SCTP port,
 // ASAPPort, Profile, KnownRegistrarsOnly, Stack and Logger. It contacts a registrar when
 // its first element registers. ctx bounds the look-up of registrars that are given by
 // name.
@@ -70,7 +70,7 @@ func openEndpoint(s *setup, cfg *Config) (*Endpoint, error) {
 		Core: core.Config{
 			Profile: s.profile, Registrars: s.registrars, KnownOnly: cfg.KnownRegistrarsOnly,
 		},
-		Stack: ep.stack, Listen: true, Port: cfg.ASAPPort, OnEvent: ep.onEvent, Logger: s.log,
+		Stack: ep.stack, Listen: true, Port: cfg.ASAPPort, OnEvent: ep.onEvent, Announcements: s.announced, Logger: s.log,
 	})
 	if err != nil {
 		_ = ep.Close() // nothing lives on it

@@ -16,11 +16,21 @@ import (
 )
 
 // Config says how a pool user finds and reaches elements. The zero value lacks
-// Registrars only. A Config is not modified and must not be changed while in use.
+// Registrars, or Discover, only. A Config is not modified and must not be changed while in use.
 type Config struct {
 	// Registrars are the ASAP endpoints of registrars, `IP[/IP…]:PORT[@UDPPORT]`;
 	// a host name may stand for an IP. They are tried in random order.
 	Registrars []string
+
+	// Discover has registrars found by what they announce by multicast (RFC 5352 §3.6),
+	// beside Registrars, which may be empty then. Announcements are not authenticated:
+	// whoever is in the group can offer itself as a registrar.
+	Discover bool
+
+	// DiscoverGroups are the groups of the announcements, `GROUP:PORT`; empty: those of
+	// the profile. DiscoverInterfaces are the names of the interfaces to listen on, also
+	// of those that do not exist yet; empty: all.
+	DiscoverGroups, DiscoverInterfaces []string
 
 	// Listen is the local end of all associations, `[IP[/IP…]][@UDPPORT]`; by default
 	// all local addresses and any free UDP port. With Stack it does not matter.
@@ -99,7 +109,8 @@ type Config struct {
 type setup struct {
 	Config
 	registrars []rserpool.Transport
-	maxAge     time.Duration // of cached resolutions, as core.Endpoint.Resolve wants it
+	announced  *asaplink.Announcements // nil without Discover
+	maxAge     time.Duration           // of cached resolutions, as core.Endpoint.Resolve wants it
 	sctp       *sctp.Config
 	log        *zap.Logger
 }
@@ -108,8 +119,8 @@ type setup struct {
 const lookupTimeout = 10 * time.Second
 
 func (c *Config) resolve() (*setup, error) {
-	if len(c.Registrars) == 0 {
-		return nil, errors.New("pooluser: Config.Registrars is empty")
+	if len(c.Registrars) == 0 && !c.Discover {
+		return nil, errors.New("pooluser: Config.Registrars is empty, and so is Discover")
 	}
 	s := &setup{Config: *c, log: c.Logger}
 	ctx, cancel := context.WithTimeout(context.Background(), lookupTimeout)
@@ -120,6 +131,11 @@ func (c *Config) resolve() (*setup, error) {
 	}
 	if s.Profile == (core.Profile{}) {
 		s.Profile = core.ProfileDefault
+	}
+	if c.Discover {
+		if s.announced, err = asaplink.ReadAnnouncements(c.DiscoverGroups, c.DiscoverInterfaces, &s.Profile); err != nil {
+			return nil, err
+		}
 	}
 	switch {
 	case c.StaleCache < 0:

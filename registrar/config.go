@@ -41,6 +41,10 @@ type Config struct {
 	Permit           func(h rserpool.PoolHandle, from []netip.Addr) bool
 	Limits           core.Limits
 
+	// Announce has the registrar announced by multicast to elements, users and other
+	// registrars, and hear these, beside Peers. Nil: neither.
+	Announce *Announcements
+
 	// Stack is the SCTP stack to use instead of one of its own; Listen is then
 	// ignored and Run does not close it.
 	Stack *sctp.Stack

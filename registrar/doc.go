@@ -12,6 +12,6 @@
 // The protocol is in package registrar/core; this package gives it SCTP
 // associations over UDP, a clock, logs and a status page.
 //
-// It does not announce itself by multicast; registrars, elements and users are
-// told of each other by configuration.
+// Registrars, elements and users are told of each other by configuration, or find each
+// other by multicast announcements (Config.Announce), or both.
 package registrar

@@ -42,6 +42,8 @@ func (r *Registrar) settle() {
 			}
 		case core.Close, core.Abort:
 			r.end(act)
+		case core.Multicast:
+			r.channels.send(act)
 		}
 	}
 	for {

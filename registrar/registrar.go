@@ -30,6 +30,8 @@ type Registrar struct {
 	cancel context.CancelFunc
 	tasks  sync.WaitGroup // accept loops, readers, dials, closes
 
+	channels channels // multicast
+
 	mu      sync.Mutex // guards what follows and is never held while waiting
 	core    *core.Registrar
 	asap    *sctp.Listener // nil until the start-up has ended
@@ -91,10 +93,11 @@ func (r *Registrar) open() error {
 	// there even if it is the default one: it tells peers of the same
 	// implementation from others.
 	cc.ENRP = rserpool.Transport{Protocol: rserpool.ProtoSCTP, Port: r.cfg.enrpPort(), UDPPort: r.stack.UDPPort()}
+	cc.Announce, cc.ASAP = r.cfg.Announce != nil, r.asapEndpoint()
 	if r.core, err = core.New(time.Now(), cc); err != nil {
 		return fmt.Errorf("registrar: %w", err)
 	}
-	return nil
+	return r.openChannels()
 }
 
 func (r *Registrar) listen(port uint16) (*sctp.Listener, error) {
@@ -222,6 +225,7 @@ func (r *Registrar) release() {
 	r.conns = map[core.ConnID]*conn{}
 	asap := r.asap
 	r.mu.Unlock()
+	r.channels.close()
 	for _, l := range []*sctp.Listener{asap, r.enrp} {
 		if l != nil {
 			_ = l.Close() // cannot fail

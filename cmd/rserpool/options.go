@@ -34,6 +34,8 @@ func profileNames() []string {
 // clientOptions are the flags of commands that talk to registrars.
 type clientOptions struct {
 	registrars []string
+	discover   bool
+	announced  announceOptions
 	profile    string
 	observe    daemon.Observe
 	log        logOptions
@@ -41,7 +43,9 @@ type clientOptions struct {
 
 func (o *clientOptions) add(c *cobra.Command, level string) {
 	f := c.Flags()
-	f.StringArrayVar(&o.registrars, "registrar", nil, "`address` of a registrar (repeatable; default "+defaultRegistrar+")")
+	f.StringArrayVar(&o.registrars, "registrar", nil, "`address` of a registrar (repeatable; default "+defaultRegistrar+", none with --discover)")
+	f.BoolVar(&o.discover, "discover", false, "find registrars by their announcements, too")
+	o.announced.addListen(c)
 	f.StringVar(&o.profile, "profile", core.ProfileDefault.Name, "`timers`: default, rfc, rsplib or fast")
 	fixed(c, "profile", profileNames()...)
 	noFiles(c, "registrar")
@@ -49,10 +53,13 @@ func (o *clientOptions) add(c *cobra.Command, level string) {
 	o.log.add(c, level)
 }
 
-// addrs returns the registrars to ask.
+// addrs returns the registrars to ask: none if they are to be found.
 func (o *clientOptions) addrs(ctx context.Context) ([]string, error) {
+	if err := o.announced.check(); err != nil {
+		return nil, err
+	}
 	list := o.registrars
-	if len(list) == 0 {
+	if len(list) == 0 && !o.discover {
 		list = []string{defaultRegistrar}
 	}
 	for _, a := range list {
@@ -97,7 +104,10 @@ func (o *clientOptions) user(c *cobra.Command, change func(*pooluser.Config)) (*
 	if err != nil {
 		return nil, err
 	}
-	cfg := &pooluser.Config{Registrars: registrars, Profile: p, Logger: log}
+	cfg := &pooluser.Config{
+		Registrars: registrars, Profile: p, Logger: log,
+		Discover: o.discover, DiscoverGroups: o.announced.asap, DiscoverInterfaces: o.announced.interfaces,
+	}
 	if change != nil {
 		change(cfg)
 	}

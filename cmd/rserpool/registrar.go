@@ -30,6 +30,7 @@ type registrarOptions struct {
 	id                 hexID
 	peers              []string
 	announce           string
+	announced          announceOptions
 	profile            string
 	http               string
 	httpGiven          bool
@@ -73,6 +74,13 @@ Timer profiles:
   rsplib   rsplib's defaults and wire quirks, for a scope of rsplib's programs
   fast     one is found in less than a second; for local networks
 
+--announce on tells elements and users (--discover) and other registrars by
+multicast where this one is, on all interfaces with an address of --listen, and
+takes those that are heard as peers, beside --peer. Announcements can be forged:
+--closed-peers has only registrars at the addresses of --peer, however they are
+found. The groups are 224.0.1.185 and ff05::133 with the UDP ports 3863 (ASAP)
+and 9901 (ENRP), with the profile rsplib 239.0.0.50:3863 and 239.0.0.51:9901.
+
 --config names a YAML file with the same names as the flags, which the command
 line overrides:
 
@@ -112,7 +120,8 @@ code 0 and "FILE: ok", 2 for a mistake, 1 for what cannot be read.`,
 	f.Uint16Var(&o.enrpPort, "enrp-port", enrp.Port, "SCTP `port` for peers")
 	f.Var(&o.id, "id", "identifier (default random)")
 	f.StringArrayVar(&o.peers, "peer", nil, "ENRP `address` of another registrar (repeatable)")
-	f.StringVar(&o.announce, "announce", "off", "announce by multicast: `on|off`")
+	f.StringVar(&o.announce, "announce", "off", "announce by multicast, and hear other registrars: `on|off`")
+	o.announced.add(c)
 	f.StringVar(&o.profile, "profile", core.ProfileDefault.Name, "`timers`: default, rfc, rsplib or fast")
 	f.StringVar(&o.http, "http", defaultHTTP, "`address` of the status page; off for none")
 	f.BoolVar(&o.closedPeers, "closed-peers", false, "refuse registrars that are not among the peers")
@@ -159,12 +168,9 @@ func (o *registrarOptions) build(ctx context.Context, log *zap.Logger) (*registr
 	if err != nil {
 		return nil, usage("--profile: unknown profile %q (%s)", o.profile, strings.Join(profileNames(), ", "))
 	}
-	switch o.announce {
-	case "off":
-	case "on":
-		return nil, usage("--announce on: multicast announcements are not supported; tell elements, users and peers the addresses")
-	default:
-		return nil, usage("--announce: %q is neither on nor off", o.announce)
+	announce, err := o.announcements()
+	if err != nil {
+		return nil, err
 	}
 	if o.listen != "" {
 		if _, err := sctp.ParseListenAddr(o.listen); err != nil {
@@ -194,7 +200,7 @@ func (o *registrarOptions) build(ctx context.Context, log *zap.Logger) (*registr
 		Listen: o.listen, ASAPPort: o.asapPort, ENRPPort: o.enrpPort, Peers: o.peers,
 		ID: rserpool.RegistrarID(o.id), Profile: p,
 		Access: core.AccessList(o.access), ClosedPeers: o.closedPeers, StrictAddresses: o.strictAddresses,
-		SuggestTakeovers: o.suggestTakeovers, Limits: limits, Logger: log,
+		SuggestTakeovers: o.suggestTakeovers, Limits: limits, Announce: announce, Logger: log,
 	}, nil
 }
 

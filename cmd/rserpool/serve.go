@@ -139,7 +139,8 @@ func (o *serveOptions) resolve(c *cobra.Command) (*poolelement.Config, error) {
 		return nil, err
 	}
 	return &poolelement.Config{
-		Registrars: registrars, Listen: o.listen, Advertise: o.advertise, PEID: rserpool.PEID(o.id),
+		Registrars: registrars, Discover: o.client.discover, DiscoverGroups: o.client.announced.asap,
+		DiscoverInterfaces: o.client.announced.interfaces, Listen: o.listen, Advertise: o.advertise, PEID: rserpool.PEID(o.id),
 		Policy: policy, Profile: p, Cookies: sealer, SCTP: &sctp.Config{SendBuffer: int(o.buffer)}, Logger: log,
 	}, nil
 }

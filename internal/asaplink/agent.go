@@ -10,6 +10,7 @@ import (
 
 	"github.com/rserpool/rserpool/asap"
 	"github.com/rserpool/rserpool/asap/core"
+	"github.com/rserpool/rserpool/internal/multicast"
 	"github.com/rserpool/rserpool/rserpool"
 	"github.com/rserpool/rserpool/sctp"
 )
@@ -28,6 +29,8 @@ type Config struct {
 	// OnEvent is called for every event of the endpoint, in order, under the
 	// Agent's lock: it must neither block nor call the Agent.
 	OnEvent func(core.Event)
+	// Announcements, if not nil, are listened to: registrars are found by them, too.
+	Announcements *Announcements
 	// Logger may be nil.
 	Logger *zap.Logger
 }
@@ -37,7 +40,8 @@ type Config struct {
 type Agent struct {
 	stack    *sctp.Stack
 	sctp     *sctp.Config
-	listener *sctp.Listener // nil: nobody can dial back
+	listener *sctp.Listener  // nil: nobody can dial back
+	channel  *multicast.Conn // nil: announcements are not listened to
 	onEvent  func(core.Event)
 	log      *zap.Logger
 
@@ -65,7 +69,9 @@ type link struct {
 
 // Start returns a running Agent, which must be closed.
 func Start(cfg *Config) (*Agent, error) {
-	e, err := core.New(&cfg.Core)
+	cc := cfg.Core
+	cc.Discover = cfg.Announcements != nil
+	e, err := core.New(&cc)
 	if err != nil {
 		return nil, err
 	}
@@ -92,6 +98,10 @@ func Start(cfg *Config) (*Agent, error) {
 	if a.listener != nil {
 		a.wg.Go(a.accept)
 	}
+	if err := a.discover(cfg.Announcements); err != nil {
+		a.Close()
+		return nil, err
+	}
 	return a, nil
 }
 
@@ -109,6 +119,9 @@ func (a *Agent) Close() {
 	a.cancel()
 	if a.listener != nil {
 		_ = a.listener.Close() // cannot fail
+	}
+	if a.channel != nil {
+		_ = a.channel.Close() // cannot fail
 	}
 	a.wg.Wait()
 }

@@ -27,8 +27,8 @@ type Config struct {
 	Receive func(Datagram)
 	// Send says that Conn.Send is used.
 	Send bool
-	// Sources are the addresses that may be sent from. Empty, or an unspecified one: any
-	// address of the interface.
+	// Sources are the addresses that may be sent from. An unspecified one: any of its
+	// family that the interface has. Empty: any.
 	Sources []netip.Addr
 	// SourcePort is the UDP port to send from, if it can be had; otherwise, and with 0,
 	// it is any free one.
@@ -96,9 +96,9 @@ func (c *Config) wanted(i *Interface) bool {
 	return i.Up && (i.Multicast || i.Loopback)
 }
 
-// anySource reports whether it does not matter which address is sent from.
-func (c *Config) anySource() bool {
-	return len(c.Sources) == 0 || slices.ContainsFunc(c.Sources, netip.Addr.IsUnspecified)
+// anySource reports whether it does not matter which address of a family is sent from.
+func (c *Config) anySource(v6 bool) bool {
+	return len(c.Sources) == 0 || slices.ContainsFunc(c.Sources, func(a netip.Addr) bool { return a.IsUnspecified() && a.Is6() == v6 })
 }
 
 // local returns the addresses of the family at which others on the interface reach
@@ -111,16 +111,16 @@ func (c *Config) local(i *Interface, v6 bool) []netip.Addr {
 	}
 	var own []netip.Addr
 	for _, a := range i.Addrs {
-		if usable(a) && (c.anySource() || slices.Contains(c.Sources, a)) {
+		if usable(a) && (c.anySource(v6) || slices.Contains(c.Sources, a)) {
 			own = append(own, a)
 		}
 	}
 	switch {
 	case len(own) == 0:
 		return nil
-	case i.Loopback && len(c.Interfaces) == 0 && c.anySource():
+	case i.Loopback && len(c.Interfaces) == 0 && c.anySource(v6):
 		return nil
-	case c.anySource():
+	case c.anySource(v6):
 		return own
 	}
 	// All those that were given are this host's, whatever interface they are on.

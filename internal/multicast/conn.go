@@ -26,6 +26,7 @@ type Conn struct {
 	ctx     context.Context // ends with Close
 	cancel  context.CancelFunc
 	tasks   sync.WaitGroup
+	closing sync.Once
 	waiting chan func(local []netip.Addr) []byte
 	hears   atomic.Pointer[map[int]bool] // indexes of the interfaces in use
 	stats   counters
@@ -118,15 +119,16 @@ func (c *Conn) listen() error {
 
 // Close leaves the groups. It is idempotent.
 func (c *Conn) Close() error {
-	c.cancel()
-	for _, m := range c.groups {
-		_ = m.listener.Close() // closed already, or of no use
-	}
-	c.tasks.Wait()
-	for p, o := range c.senders {
-		_ = o.sender.Close() // nothing is under way
-		delete(c.senders, p)
-	}
+	c.closing.Do(func() {
+		c.cancel()
+		for _, m := range c.groups {
+			_ = m.listener.Close() // of no use any more
+		}
+		c.tasks.Wait()
+		for p := range c.senders {
+			c.closeSender(p)
+		}
+	})
 	return nil
 }
 

@@ -82,6 +82,8 @@ func TestAddressesOfEachInterface(t *testing.T) {
 			"10.1.0.1/10.1.0.2 from 10.1.0.1:3863", "10.2.0.1 from 10.2.0.1:3863", "fd00:1::1 from [fd00:1::1]:3863"}},
 		{"unspecified", []string{"0.0.0.0", "::"}, []string{
 			"10.1.0.1/10.1.0.2 from 10.1.0.1:3863", "10.2.0.1 from 10.2.0.1:3863", "fd00:1::1 from [fd00:1::1]:3863"}},
+		{"unspecified of one family", []string{"0.0.0.0"}, []string{
+			"10.1.0.1/10.1.0.2 from 10.1.0.1:3863", "10.2.0.1 from 10.2.0.1:3863"}},
 		{"two networks", []string{"10.1.0.2", "10.2.0.1"}, []string{
 			"10.1.0.2/10.2.0.1 from 10.1.0.2:3863", "10.2.0.1/10.1.0.2 from 10.2.0.1:3863"}},
 		{"IPv6 only", []string{"fd00:1::1"}, []string{"fd00:1::1 from [fd00:1::1]:3863"}},
