@@ -66,7 +66,7 @@ func TestRegistrarCommand(t *testing.T) {
 		require.Equal(t, 200, resp.StatusCode, path)
 	}
 	out := ok(t, "", "status", "--http", web, "--json")
-	require.Equal(t, []string{"registrar", "peers", "pools"}, keys(t, out))
+	require.Equal(t, []string{"registrar", "peers", "pools", "rates", "events"}, keys(t, out))
 	var s struct {
 		Registrar struct {
 			ID      string
