@@ -82,6 +82,13 @@ type Config struct {
 	// cookies cannot be used then. All elements of a pool must agree.
 	DataOnly bool
 
+	// BusinessCard, if not nil, is asked for each new session in which order its user
+	// should try other elements when this one fails: they are sent to the user in a
+	// business card (RFC 5352 §3.9). None, or more than fit into a message: no card. It is
+	// off by default, though RFC 5352 wants it on: rsplib's users do not understand cards.
+	// It must not block.
+	BusinessCard func(*Session) []rserpool.PoolElement
+
 	// Cookies seals the cookies that sessions send and opens those that come back, so
 	// that users can neither read nor forge them. All elements of the pool need the
 	// same keys. Nil: cookies are sent as they are.
@@ -120,6 +127,7 @@ type setup struct {
 	use        rserpool.TransportUse
 	ppid       sctp.PPID
 	cookies    *cookie.Sealer
+	card       func(*Session) []rserpool.PoolElement
 
 	load         func() float64
 	loadInterval time.Duration
@@ -131,7 +139,7 @@ func (c *Config) resolve(ctx context.Context) (*setup, error) {
 	if len(c.Registrars) == 0 && !c.Discover && c.Endpoint == nil {
 		return nil, errors.New("poolelement: Config.Registrars is empty, and so is Discover")
 	}
-	s := &setup{policy: c.Policy, profile: c.Profile, use: rserpool.UseDataControl, cookies: c.Cookies, log: c.Logger}
+	s := &setup{policy: c.Policy, profile: c.Profile, use: rserpool.UseDataControl, cookies: c.Cookies, card: c.BusinessCard, log: c.Logger}
 	var err error
 	if s.registrars, err = asaplink.Registrars(ctx, c.Registrars); err != nil {
 		return nil, err

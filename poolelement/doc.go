@@ -57,6 +57,5 @@
 // # What it does not do
 //
 // Data is neither authenticated nor encrypted: run TLS over the sessions where that
-// matters. Cookies are sealed if Config.Cookies says so, by package cookie. Business
-// cards (RFC 5352 §3.9) are not sent.
+// matters. Cookies are sealed if Config.Cookies says so, by package cookie.
 package poolelement

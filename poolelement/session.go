@@ -29,6 +29,7 @@ type Session struct {
 
 	mu     sync.Mutex
 	cookie []byte
+	card   *asap.BusinessCard
 }
 
 var _ net.Conn = (*Session)(nil)
@@ -72,23 +73,25 @@ func (pe *PoolElement) AcceptSession(ctx context.Context) (*Session, error) {
 		s.abort("pool element closes")
 		return nil, err
 	}
+	s.introduce(ctx)
 	return s, nil
 }
 
 // onControl handles a control message of the user.
 func (s *Session) onControl(m asap.Message, first bool) error {
-	echo, ok := m.(*asap.CookieEcho)
-	if !ok {
-		return nil // business cards and errors change nothing here
-	}
-	// RFC 5352 §3.8: "as the first message on the control channel". Later the
-	// handler has begun without it.
-	if !first {
-		return errLateEcho
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.cookie = echo.Cookie
+	switch m := m.(type) {
+	case *asap.BusinessCard:
+		s.card = m
+	case *asap.CookieEcho:
+		// RFC 5352 §3.8: "as the first message on the control channel". Later the
+		// handler has begun without it.
+		if !first {
+			return errLateEcho
+		}
+		s.cookie = m.Cookie
+	}
 	return nil
 }
 

@@ -94,6 +94,11 @@ type Config struct {
 	// Zero: all that fit into a message, 65,524.
 	MaxCookie int
 
+	// BusinessCard, if not nil, tells elements that the user is one, too: its pool, and in
+	// which order they should try the elements of that when this one fails (RFC 5352
+	// §3.9). It is the first message of a session, but after a cookie.
+	BusinessCard *BusinessCard
+
 	// Stack carries all associations, if not nil; it stays the caller's.
 	Stack *sctp.Stack
 
@@ -160,6 +165,11 @@ func (c *Config) resolve() (*setup, error) {
 	}
 	if s.DialNet == nil {
 		s.DialNet = new(net.Dialer).DialContext
+	}
+	if c.BusinessCard != nil {
+		if err := c.BusinessCard.message().Validate(); err != nil {
+			return nil, fmt.Errorf("pooluser: Config.BusinessCard: %w", err)
+		}
 	}
 	if s.MaxCookie <= 0 {
 		s.MaxCookie = rserpool.MaxCookie

@@ -247,6 +247,8 @@ func (pu *PoolUser) session(h rserpool.PoolHandle, w way) (*Session, error) {
 		_ = s.Close() // the error is that it took too long
 		return nil, net.ErrClosed
 	}
+	// Should the element have failed already, the session will notice.
+	_ = s.introduce(s.ctx, s.cur)
 	return s, nil
 }
 

@@ -54,6 +54,6 @@
 // # What it does not do
 //
 // Sessions are of SCTP; of TCP and UDP there are plain connections, by DialContext. Nothing
-// is authenticated or encrypted: run TLS over the net.Conn, anew after each fail-over,
-// where that matters. Multicast announcements of registrars are not listened to.
+// is authenticated or encrypted: run TLS where that matters, over [Session.ElementConn], so
+// that it begins anew with each element. Multicast announcements of registrars are not listened to.
 package pooluser

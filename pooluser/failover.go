@@ -136,6 +136,9 @@ func (s *Session) resume(ctx context.Context, c *conn) error {
 			return err
 		}
 	}
+	if err := s.introduce(ctx, c); err != nil {
+		return err
+	}
 	if f == nil {
 		return nil
 	}

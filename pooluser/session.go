@@ -17,9 +17,6 @@ import (
 	"github.com/rserpool/rserpool/sctp"
 )
 
-// maxPreferred bounds the fail-over order that an element may recommend.
-const maxPreferred = 64
-
 // Session is a conversation with a pool: with one element at a time, and with another
 // one after a fail-over. It has messages, and it is a net.Conn whose bytes travel on
 // stream 0. Control messages (RFC 5352 §3.8) never show up among the data; cookies are
@@ -96,13 +93,7 @@ func (s *Session) onControl(m asap.Message, _ bool) error {
 			s.cookie = m.Cookie
 		}
 	case *asap.BusinessCard:
-		// RFC 5352 §3.9 BC2: a preferred order for fail-over.
-		if m.Handle == s.handle {
-			s.preferred = s.preferred[:0]
-			for _, e := range m.Elements[:min(len(m.Elements), maxPreferred)] {
-				s.preferred = append(s.preferred, e.ID)
-			}
-		}
+		s.onCard(m)
 	}
 	return nil
 }

@@ -108,6 +108,7 @@ type server struct {
 	mu       sync.Mutex
 	messages []string
 	echoes   []string
+	cards    []string // pool and identifiers
 }
 
 func (srv *server) ServeSession(ctx context.Context, s *poolelement.Session) {
@@ -124,6 +125,13 @@ func (srv *server) ServeSession(ctx context.Context, s *poolelement.Session) {
 			if c, err := s.Cookie(ctx); err == nil && c != nil {
 				srv.echoes = append(srv.echoes, string(c))
 			}
+		}
+		if h, order, ok := s.BusinessCard(); ok && n == 1 {
+			text := string(h)
+			for _, e := range order {
+				text += fmt.Sprint(" ", uint32(e.ID))
+			}
+			srv.cards = append(srv.cards, text)
 		}
 		srv.mu.Unlock()
 		cookie := fmt.Sprintf("%v:%d", srv.pe.ID(), n)
