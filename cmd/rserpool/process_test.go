@@ -46,10 +46,16 @@ func (o *output) String() string {
 // spawn starts a process, which is killed at the end of the test.
 func spawn(t *testing.T, args ...string) *process {
 	t.Helper()
+	return spawnWith(t, func(start func() error) error { return start() }, args...)
+}
+
+// spawnWith is spawn by a function that calls another one, which starts the process.
+func spawnWith(t *testing.T, with func(start func() error) error, args ...string) *process {
+	t.Helper()
 	p := &process{t: t, cmd: exec.Command(os.Args[0], args...), over: make(chan struct{})}
 	p.cmd.Env = append(os.Environ(), runMain+"=1")
 	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.errs
-	require.NoError(t, p.cmd.Start())
+	require.NoError(t, with(p.cmd.Start))
 	go func() {
 		p.err = p.cmd.Wait()
 		close(p.over)
