@@ -41,6 +41,7 @@ type membership struct {
 	ep     *Endpoint
 	ownEP  bool
 	user   rserpool.Transport // does not change
+	count  counters
 
 	draining chan struct{} // closed when Shutdown or Close begins
 	drainOne sync.Once
@@ -62,6 +63,7 @@ type membership struct {
 // detach, also if setUp fails.
 func (m *membership) setUp(ctx context.Context, handle rserpool.PoolHandle, cfg *Config) error {
 	m.handle = handle
+	m.count.since = time.Now()
 	m.draining, m.left = make(chan struct{}), make(chan struct{})
 	if err := handle.Validate(); err != nil {
 		return err
@@ -147,14 +149,17 @@ func (m *membership) onEvent(ev core.Event) {
 	case core.EventHome:
 		m.state.Home, m.state.Registrar = ev.Server, ev.Registrar
 	case core.EventHomeLost:
+		m.count.lost.Add(1)
 		m.state = State{Err: ev.Err}
 	case core.EventRegistered:
+		m.count.registered.Add(1)
 		m.state.Registered, m.state.Err = true, nil
 		for _, c := range ev.Causes {
 			m.cfg.log.Warn("registrar changed the registration", zap.Stringer("cause", c))
 		}
 		m.answer(nil)
 	case core.EventRegisterFailed:
+		m.count.failed.Add(1)
 		m.state.Err = ev.Err
 		var rejected *core.RejectedError
 		if errors.As(ev.Err, &rejected) && !rejected.Temporary {

@@ -73,6 +73,7 @@ func (pe *PoolElement) AcceptSession(ctx context.Context) (*Session, error) {
 		s.abort("pool element closes")
 		return nil, err
 	}
+	pe.count.sessions.Add(1)
 	s.introduce(ctx)
 	return s, nil
 }
@@ -91,6 +92,7 @@ func (s *Session) onControl(m asap.Message, first bool) error {
 			return errLateEcho
 		}
 		s.cookie = m.Cookie
+		s.pe.count.echoed.Add(1)
 	}
 	return nil
 }
@@ -130,7 +132,12 @@ func (s *Session) SendCookie(ctx context.Context, cookie []byte) error {
 			return err
 		}
 	}
-	return s.ch.SendControl(ctx, &asap.Cookie{Cookie: cookie})
+	err := s.ch.SendControl(ctx, &asap.Cookie{Cookie: cookie})
+	if err == nil {
+		s.pe.count.cookies.Add(1)
+		s.pe.count.bytes.Add(uint64(len(cookie)))
+	}
+	return err
 }
 
 // Send sends a message; see sctp.Association.Send. The payload protocol identifier

@@ -193,6 +193,7 @@ func (w *way) discard() {
 func (pu *PoolUser) dialElement(ctx context.Context, h rserpool.PoolHandle, el *Element) (way, error) {
 	dctx, cancel := context.WithTimeout(ctx, pu.cfg.Profile.Transport.DialTimeout)
 	defer cancel()
+	pu.counts.selected(h, el.ID)
 	w := way{el: *el}
 	var err error
 	if el.User.Protocol == rserpool.ProtoSCTP {
@@ -201,6 +202,7 @@ func (pu *PoolUser) dialElement(ctx context.Context, h rserpool.PoolHandle, el *
 		w.conn, err = pu.dialNet(dctx, el.User)
 	}
 	if err != nil && ctx.Err() == nil && !errors.Is(err, net.ErrClosed) {
+		pu.counts.change(func(s *Stats) { s.DialFailures++ })
 		pu.cfg.log.Info("element not reached", zap.Stringer("pool", h), zap.Stringer("pe", el.ID), zap.Error(err))
 		pu.strike(h, el.ID)
 		pu.ReportUnreachable(h, el.ID)

@@ -75,6 +75,14 @@ func (s *Session) failover(old *conn, cause error) {
 	}
 	next, err := s.reconnect(ctx)
 	log := s.pu.cfg.log.With(zap.Stringer("pool", s.handle), zap.Stringer("from", old.el.ID), zap.NamedError("cause", cause))
+	s.pu.counts.change(func(st *Stats) {
+		if err != nil {
+			st.FailoversFailed++
+			return
+		}
+		st.Failovers++
+		st.FailoverTime += time.Since(start)
+	})
 	if err != nil {
 		log.Warn("fail-over failed", zap.Error(err))
 	} else {

@@ -91,6 +91,7 @@ func (s *Session) onControl(m asap.Message, _ bool) error {
 		// business, how long it may be is ours.
 		if len(m.Cookie) <= s.pu.cfg.MaxCookie {
 			s.cookie = m.Cookie
+			s.pu.counts.change(func(st *Stats) { st.Cookies++; st.CookieBytes += uint64(len(m.Cookie)) })
 		}
 	case *asap.BusinessCard:
 		s.onCard(m)

@@ -26,6 +26,7 @@ type PoolUser struct {
 	stack    *sctp.Stack
 	ownStack bool
 	agent    *asaplink.Agent
+	counts   counts
 
 	mu       sync.Mutex
 	waiting  map[rserpool.PoolHandle][]chan core.Resolution // under the agent's lock, too
@@ -53,6 +54,7 @@ func New(cfg *Config) (*PoolUser, error) {
 		pools:    make(map[rserpool.PoolHandle]*pool),
 		sessions: make(map[*Session]struct{}),
 	}
+	pu.counts.s.Since = time.Now()
 	if pu.stack == nil {
 		if pu.stack, err = s.stack(); err != nil {
 			return nil, err
@@ -168,10 +170,13 @@ func (pu *PoolUser) resolve(ctx context.Context, h rserpool.PoolHandle, maxAge t
 		}
 	})
 	if known || res.Err != nil {
+		pu.counts.resolved(&res, 0)
 		return res, res.Err
 	}
+	begin := time.Now()
 	select {
 	case res = <-wait:
+		pu.counts.resolved(&res, time.Since(begin))
 		return res, res.Err
 	case <-pu.closing:
 		return res, net.ErrClosed
@@ -205,5 +210,6 @@ func (pu *PoolUser) onEvent(ev core.Event) {
 // (RFC 5352 §3.5), for users that dial elements themselves; sessions do it. Reports
 // about the same element are sent once in a while only. It does not wait.
 func (pu *PoolUser) ReportUnreachable(h rserpool.PoolHandle, id rserpool.PEID) {
+	pu.counts.change(func(s *Stats) { s.Reports++ })
 	pu.agent.Do(func(now time.Time, e *core.Endpoint) { e.ReportUnreachable(now, h, id) })
 }

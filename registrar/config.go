@@ -45,6 +45,10 @@ type Config struct {
 	// registrars, and hear these, beside Peers. Nil: neither.
 	Announce *Announcements
 
+	// Scope names the operation scope and Description the registrar (RFC 5525), for people who
+	// look at the status page and metrics.
+	Scope, Description string
+
 	// Stack is the SCTP stack to use instead of one of its own; Listen is then
 	// ignored and Run does not close it.
 	Stack *sctp.Stack

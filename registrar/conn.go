@@ -131,7 +131,9 @@ func (r *Registrar) read(c *conn) {
 		if cap(m.Data) > cap(buf) && cap(m.Data) <= 64<<10 {
 			buf = m.Data
 		}
+		kind, begin := kindOf(c.channel, m.Data), time.Now()
 		r.input(func(now time.Time) { r.core.Receive(now, c.id, uint32(m.PPID), m.Data) })
+		r.meters[kind].observe(time.Since(begin))
 	}
 }
 

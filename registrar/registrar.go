@@ -29,6 +29,7 @@ type Registrar struct {
 	ctx    context.Context // ends when the service does
 	cancel context.CancelFunc
 	tasks  sync.WaitGroup // accept loops, readers, dials, closes
+	meters [kinds]meter   // by kind of message
 
 	channels channels // multicast
 
@@ -158,6 +159,12 @@ func (r *Registrar) ID() rserpool.RegistrarID {
 	defer r.mu.Unlock()
 	return r.core.ID()
 }
+
+// Labels returns Config.Scope and Config.Description.
+func (r *Registrar) Labels() (scope, description string) { return r.cfg.Scope, r.cfg.Description }
+
+// Profile returns the timers in use.
+func (r *Registrar) Profile() core.Profile { return r.cfg.profile() }
 
 // Ready is closed when the start-up has ended and pool elements and users are
 // served (RFC 5353 §3.2).

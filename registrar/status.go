@@ -31,6 +31,9 @@ type RegistrarStatus struct {
 	ASAP     string  `json:"asap"`
 	ENRP     string  `json:"enrp"`
 
+	Scope       string `json:"scope,omitempty"`
+	Description string `json:"description,omitempty"`
+
 	Connections int        `json:"connections"`
 	Stats       core.Stats `json:"stats"`
 }
@@ -103,6 +106,7 @@ func (r *Registrar) Status() Status {
 			ID: s.ID.String(), UptimeS: now.Sub(r.started).Seconds(), Ready: s.Ready, Draining: draining,
 			Checksum: hex16(s.Checksum), Owned: s.Owned, Profile: r.cfg.profile().Name,
 			ASAP: asap.String(), ENRP: enrp.String(), Connections: s.Connections, Stats: s.Stats,
+			Scope: r.cfg.Scope, Description: r.cfg.Description,
 		},
 		Peers: make([]PeerStatus, 0, len(s.Peers)), Pools: make([]PoolStatus, 0, len(s.Pools)), // [] rather than null
 		Rates: rates, Events: events,

@@ -66,7 +66,7 @@ func (o *callOptions) run(c *cobra.Command, pool string) (err error) {
 	if err != nil {
 		return err
 	}
-	pu, err := o.client.user(c, func(cfg *pooluser.Config) {
+	pu, err := o.client.user(c, handle, func(cfg *pooluser.Config) {
 		cfg.FailoverTimeout, cfg.WaitForPool = o.timeout, o.wait
 	})
 	if err != nil {

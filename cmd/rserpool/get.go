@@ -94,7 +94,7 @@ func (o *getOptions) run(c *cobra.Command, arg string) (err error) {
 	if _, both := show.(*jsonProgress); both && out == "-" {
 		return usage("get: --progress json and -o - both write to standard output")
 	}
-	pu, err := o.client.user(c, func(cfg *pooluser.Config) {
+	pu, err := o.client.user(c, handle, func(cfg *pooluser.Config) {
 		cfg.FailoverOnShutdown = true
 		cfg.FailoverTimeout = o.timeout
 		cfg.SCTP = &sctp.Config{RecvBuffer: int(o.buffer)}

@@ -50,6 +50,7 @@ func (o *clientOptions) add(c *cobra.Command, level string) {
 	fixed(c, "profile", profileNames()...)
 	noFiles(c, "registrar")
 	o.observe.AddFlags(f)
+	o.observe.AddMetrics(f)
 	o.log.add(c, level)
 }
 
@@ -90,8 +91,8 @@ func (o *clientOptions) timers() (core.Profile, error) {
 	return p, nil
 }
 
-// user opens a pool user after the options; change may adapt its configuration.
-func (o *clientOptions) user(c *cobra.Command, change func(*pooluser.Config)) (*poolUser, error) {
+// user opens a user of pool h after the options; change may adapt its configuration.
+func (o *clientOptions) user(c *cobra.Command, h rserpool.PoolHandle, change func(*pooluser.Config)) (*poolUser, error) {
 	registrars, err := o.addrs(c.Context())
 	if err != nil {
 		return nil, err
@@ -120,6 +121,7 @@ func (o *clientOptions) user(c *cobra.Command, change func(*pooluser.Config)) (*
 	if err != nil {
 		return nil, errors.Join(err, done())
 	}
+	o.observe.Collect(daemon.UserCollector(u.Stats, h))
 	return &poolUser{u, done}, nil
 }
 

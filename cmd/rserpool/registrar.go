@@ -38,6 +38,7 @@ type registrarOptions struct {
 	strictAddresses    bool
 	suggestTakeovers   bool
 	items              int
+	scope, description string
 	access             accessFlag
 	limit              limitFlag
 	check              bool
@@ -128,6 +129,8 @@ code 0 and "FILE: ok", 2 for a mistake, 1 for what cannot be read.`,
 	f.BoolVar(&o.strictAddresses, "strict-addresses", false, "refuse elements with addresses not their own")
 	f.BoolVar(&o.suggestTakeovers, "suggest-takeovers", false, "spread elements over the registrars (draft-dreibholz-rserpool-enrp-takeover)")
 	f.IntVar(&o.items, "items", 0, "most elements in a resolution (default 128)")
+	f.StringVar(&o.scope, "scope", "", "`name` of the operation scope, for status page and metrics")
+	f.StringVar(&o.description, "description", "", "`text` about this registrar, for the same")
 	f.Var(&o.access, "access", "access `rule`: allow|deny OPERATIONS|all [from NETWORKS] [pool PATTERNS] (repeatable; the first that matches decides)")
 	f.Var(&o.limit, "limit", "limit, `NAME=N` (repeatable)")
 	exitWithStdin(c, &o.exitWithStdin)
@@ -136,7 +139,7 @@ code 0 and "FILE: ok", 2 for a mistake, 1 for what cannot be read.`,
 	must(c.MarkFlagFilename("config", "yaml", "yml"))
 	fixed(c, "announce", "on", "off")
 	fixed(c, "profile", profileNames()...)
-	noFiles(c, "listen", "asap-port", "enrp-port", "id", "peer", "http", "items", "access")
+	noFiles(c, "listen", "asap-port", "enrp-port", "id", "peer", "http", "items", "access", "scope", "description")
 	must(c.RegisterFlagCompletionFunc("limit", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		var names []string
 		for _, n := range limitNames {
@@ -201,6 +204,7 @@ func (o *registrarOptions) build(ctx context.Context, log *zap.Logger) (*registr
 		ID: rserpool.RegistrarID(o.id), Profile: p,
 		Access: core.AccessList(o.access), ClosedPeers: o.closedPeers, StrictAddresses: o.strictAddresses,
 		SuggestTakeovers: o.suggestTakeovers, Limits: limits, Announce: announce, Logger: log,
+		Scope: o.scope, Description: o.description,
 	}, nil
 }
 

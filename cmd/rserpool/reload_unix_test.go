@@ -98,7 +98,9 @@ func TestReloadPeers(t *testing.T) {
 		write(i, "")
 		rs[i] = spawnRegistrar(t, "--config", file(i))
 	}
-	peers := func(i int) int { return strings.Count(httpGet(t, "http://127.0.0.1:"+web[i]+"/api/status"), `"state":"active"`) }
+	peers := func(i int) int {
+		return strings.Count(httpGet(t, "http://127.0.0.1:"+web[i]+"/api/status"), `"state":"active"`)
+	}
 	require.Zero(t, peers(0))
 	for i := range rs {
 		write(i, fmt.Sprintf("peer: [127.0.0.1:9901@%d]", udp[1-i]))

@@ -68,7 +68,7 @@ func (o *resolveOptions) run(c *cobra.Command, pool string) (err error) {
 	if err != nil {
 		return err
 	}
-	pu, err := o.client.user(c, func(cfg *pooluser.Config) { cfg.Items = o.items })
+	pu, err := o.client.user(c, handle, func(cfg *pooluser.Config) { cfg.Items = o.items })
 	if err != nil {
 		return err
 	}

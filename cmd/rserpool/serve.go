@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
 
+	"github.com/rserpool/rserpool/internal/daemon"
 	"github.com/rserpool/rserpool/internal/service"
 	"github.com/rserpool/rserpool/poolelement"
 	"github.com/rserpool/rserpool/poolelement/cookie"
@@ -204,6 +205,7 @@ func (o *serveOptions) run(c *cobra.Command, name string) (err error) {
 		return err
 	}
 	defer pe.Close()
+	o.client.observe.Collect(daemon.ElementCollector(pe.Info))
 	if f, ok := h.(*service.Files); ok {
 		f.Draining = pe.Draining()
 		defer f.Close()

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/pflag"
 
 	"github.com/rserpool/rserpool/sctp"
@@ -22,6 +23,8 @@ type Observe struct {
 	trace   string
 	packets bool
 	metrics string
+
+	registry *prometheus.Registry // of --metrics, once open
 }
 
 // AddFlags adds the flags about files: --pcap and --trace with what belongs to them.
@@ -36,6 +39,13 @@ func (o *Observe) AddFlags(f *pflag.FlagSet) {
 // AddMetrics adds --metrics.
 func (o *Observe) AddMetrics(f *pflag.FlagSet) {
 	f.StringVar(&o.metrics, "metrics", "", "serve /metrics for Prometheus at this `address`, HOST:PORT")
+}
+
+// Collect serves what c collects, too, if there is --metrics. The stack must be open.
+func (o *Observe) Collect(c prometheus.Collector) {
+	if o.registry != nil {
+		o.registry.MustRegister(c)
+	}
 }
 
 // Enabled says whether any of the flags is set.
@@ -100,8 +110,9 @@ func (o *Observe) open(ctx context.Context, cfg *sctp.StackConfig, errs io.Write
 	}
 	c.add(s.Close)
 	if o.metrics != "" {
+		o.registry = stackRegistry(s)
 		ctx, cancel := context.WithCancel(ctx)
-		_, wait, err := Serve(ctx, o.metrics, StackHandler(s))
+		_, wait, err := Serve(ctx, o.metrics, registryHandler(o.registry))
 		if err != nil {
 			cancel()
 			return nil, fmt.Errorf("--metrics: %w", err)

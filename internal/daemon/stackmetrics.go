@@ -11,10 +11,16 @@ import (
 )
 
 // StackHandler serves the counters of an SCTP stack to Prometheus at /metrics.
-func StackHandler(s *sctp.Stack) http.Handler {
+func StackHandler(s *sctp.Stack) http.Handler { return registryHandler(stackRegistry(s)) }
+
+func stackRegistry(s *sctp.Stack) *prometheus.Registry {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(StackCollector(s.Stats), collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return registry
+}
+
+func registryHandler(registry *prometheus.Registry) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	return mux

@@ -66,6 +66,7 @@ func (r *Registrar) receiveENRP(now time.Time, c *conn, msg []byte) {
 func (r *Registrar) undecodable(err error) []rserpool.Cause {
 	r.stats.DecodeErrors++
 	if e, ok := err.(*rserpool.Error); ok {
+		r.undecodableBy.count(e.Causes)
 		return e.Causes
 	}
 	return nil

@@ -33,6 +33,8 @@ type Registrar struct {
 	space   *handlespace.Space
 	stats   Stats
 
+	rejectedBy, undecodableBy causeCounts
+
 	timers  timers
 	actions queue[Action]
 	events  queue[Event]

@@ -35,6 +35,7 @@ func (r *Registrar) register(now time.Time, c *conn, m *asap.Registration) {
 	}
 	if cause != nil {
 		r.stats.Rejected++
+		r.rejectedBy.count([]rserpool.Cause{*cause})
 		r.event(Event{Kind: EventRejected, Conn: c.id, Handle: m.Handle, PE: k.ID, Reason: cause.String()})
 		reject(*cause)
 		return
@@ -194,6 +195,7 @@ func (r *Registrar) deregister(now time.Time, c *conn, m *asap.Deregistration) {
 		r.stats.Rejected++
 		r.event(Event{Kind: EventRejected, Conn: c.id, Handle: m.Handle, PE: m.PEID, Reason: reason})
 		resp.Causes = []rserpool.Cause{{Code: rserpool.CauseSecurity}}
+		r.rejectedBy.count(resp.Causes)
 	}
 	switch {
 	case !r.withinRate(now, OpRegister, r.limits.Registrations, c, m.Handle):

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"maps"
 	"time"
 
 	"github.com/rserpool/rserpool/handlespace"
@@ -60,6 +61,8 @@ type ElementStatus struct {
 	handlespace.Element
 	Connected bool // it has an association with this registrar
 	Reports   int  // hosts that found it unreachable lately
+	// Lasts is how long its registration lasts, whatever the unit; -1 if it does not end.
+	Lasts time.Duration
 }
 
 // PoolStatus is a pool and its elements in the order of their identifiers.
@@ -79,6 +82,24 @@ type Snapshot struct {
 	Peers       []PeerStatus // by identifier
 	Pools       []PoolStatus // by handle
 	Stats       Stats
+
+	// RejectedBy is Stats.Rejected by why, UndecodableBy is Stats.DecodeErrors likewise: those
+	// that are answered.
+	RejectedBy, UndecodableBy map[rserpool.CauseCode]uint64
+}
+
+// causeCounts counts errors by their first cause. Their codes are this package's, so they are
+// few.
+type causeCounts map[rserpool.CauseCode]uint64
+
+func (m *causeCounts) count(causes []rserpool.Cause) {
+	if len(causes) == 0 {
+		return
+	}
+	if *m == nil {
+		*m = causeCounts{}
+	}
+	(*m)[causes[0].Code]++
 }
 
 // Stats returns the counters.
@@ -90,13 +111,16 @@ func (r *Registrar) Snapshot() Snapshot {
 	s := Snapshot{
 		ID: r.id, Started: r.started, Ready: r.Ready(), Checksum: r.space.Checksum(r.id),
 		Owned: r.space.OwnedLen(r.id), Connections: len(r.links.byID), Stats: r.stats,
-		Peers: r.PeerStatuses(),
+		Peers: r.PeerStatuses(), RejectedBy: maps.Clone(r.rejectedBy), UndecodableBy: maps.Clone(r.undecodableBy),
 	}
 	for _, info := range r.space.Pools() {
 		ps := PoolStatus{PoolInfo: info}
 		_, els, _ := r.space.Pool(info.Handle)
 		for _, el := range els {
-			st := ElementStatus{Element: el}
+			st := ElementStatus{Element: el, Lasts: -1}
+			if d, ok := life(r.profile.LifeUnit, el.Life, el.Home == r.id); ok {
+				st.Lasts = d
+			}
 			if e := r.entries[el.Key()]; e != nil {
 				st.Connected, st.Reports = e.conn != 0, len(e.reports)
 			}
