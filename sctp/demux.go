@@ -54,10 +54,16 @@ func (d *demux) init(max int) {
 // find returns the association of a packet, nil if there is none. The caller
 // holds mu, at least for reading.
 func (d *demux) find(h *wire.Header, remote netip.AddrPort) *Association {
-	if a := d.byTag[h.VTag]; a != nil && h.VTag != 0 && a.ourPort == h.DstPort && a.peerPort == h.SrcPort {
+	if a := d.byTag[h.VTag]; a != nil && a.named(h) {
 		return a
 	}
 	return d.byTuple[tuple{remote, h.SrcPort, h.DstPort}]
+}
+
+// named says whether a header has the tag and the ports of a. The caller holds
+// demux.mu.
+func (a *Association) named(h *wire.Header) bool {
+	return h.VTag == a.tag && h.VTag != 0 && a.ourPort == h.DstPort && a.peerPort == h.SrcPort
 }
 
 // lookup is find for one packet.

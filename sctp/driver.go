@@ -298,15 +298,19 @@ func (r *reader) accept(d *carrier.Datagram, data []byte) {
 		c.malformed.Add(1) // RFC 9260 §8.4 (1)
 		return
 	}
-	pkt, err := wire.Parse(data)
+	// In place: packets always has room for one more.
+	n := len(r.packets)
+	p := &r.packets[:n+1][n]
+	var err error
+	p.pkt, err = wire.Parse(data)
 	switch {
+	case err == nil:
+		p.in, p.next = core.Inbound{Local: d.Local, Remote: d.Remote, ECN: d.ECN}, -1
+		r.packets = r.packets[:n+1]
 	case errors.Is(err, wire.ErrChecksum):
 		c.badChecksum.Add(1)
-	case err != nil:
-		c.malformed.Add(1)
 	default:
-		in := core.Inbound{Local: d.Local, Remote: d.Remote, ECN: d.ECN}
-		r.packets = append(r.packets, inPacket{in: in, pkt: pkt, next: -1})
+		c.malformed.Add(1)
 	}
 }
 
@@ -340,10 +344,15 @@ func (r *reader) sort(from int) int {
 	r.runs = r.runs[:0]
 	d.mu.RLock()
 	defer d.mu.RUnlock()
+	var last *Association // likely the one of the next packet, too
 next:
 	for i := from; i < len(r.packets); i++ {
 		p := &r.packets[i]
-		a := d.find(&p.pkt.Header, p.in.Remote)
+		a := last
+		if a == nil || !a.named(&p.pkt.Header) {
+			a = d.find(&p.pkt.Header, p.in.Remote)
+			last = a
+		}
 		if a == nil {
 			r.strays = append(r.strays, i)
 			continue

@@ -64,7 +64,7 @@ func (b *bucket) take(now time.Time) bool {
 // handshake says whether a packet involves the keys of the responder, inside an
 // association too: an INIT or a COOKIE ECHO is the first chunk (RFC 9260 §6.10).
 func handshake(pkt *wire.Packet) bool {
-	t := pkt.First().Type()
+	t := pkt.FirstType()
 	return t == wire.TypeInit || t == wire.TypeCookieEcho
 }
 
@@ -81,7 +81,7 @@ func (r *reader) stray(now time.Time, i int) {
 		return // it may be for another process that speaks SCTP over IP
 	}
 	l := s.demux.listener(p.pkt.DstPort, p.in.Local)
-	switch p.pkt.First().Type() {
+	switch p.pkt.FirstType() {
 	case wire.TypeCookieEcho:
 		r.cookie(now, i, l)
 	case wire.TypeInit:
@@ -191,7 +191,7 @@ func (s *Stack) stray(p *inPacket, l *Listener) {
 		chunks++
 	}
 	s.count.strayChunks.Add(chunks)
-	if l == nil || p.pkt.First().Type() != wire.TypeInit {
+	if l == nil || p.pkt.FirstType() != wire.TypeInit {
 		s.count.outOfBlue.Add(1)
 	}
 }

@@ -227,8 +227,7 @@ func (a *Association) HandlePacket(now time.Time, in Inbound, pkt wire.Packet) {
 	a.stats.PacketsIn++
 	a.out.begin()
 	defer a.out.end()
-	first := pkt.First()
-	switch first.Type() {
+	switch pkt.FirstType() {
 	case wire.TypeInit:
 		a.stats.ControlIn++
 		a.handleInit(now, in, pkt)
@@ -238,11 +237,11 @@ func (a *Association) HandlePacket(now time.Time, in Inbound, pkt wire.Packet) {
 			return
 		}
 	default:
-		if !a.acceptTag(in, pkt, first) {
+		if !a.acceptTag(&in, &pkt) {
 			return
 		}
 	}
-	p := a.source(in, pkt)
+	p := a.source(&in, &pkt)
 	if p == nil {
 		a.drop("source address is not the peer's")
 		return
@@ -251,22 +250,26 @@ func (a *Association) HandlePacket(now time.Time, in Inbound, pkt wire.Packet) {
 		a.drop("destination address is not the association's")
 		return
 	}
-	a.learn(now, in, p, pkt)
+	a.learn(now, &in, p, &pkt)
 	a.touch(now)
 	p.Count.PacketsIn++
-	a.processChunks(now, in, p, pkt)
+	a.processChunks(now, &in, p, &pkt)
 }
 
 // acceptTag checks the verification tag (RFC 9260 §8.5, §8.5.1).
-func (a *Association) acceptTag(in Inbound, pkt wire.Packet, first wire.RawChunk) bool {
-	reflected := first.Flags()&tBit != 0
-	switch t := first.Type(); {
-	case t != wire.TypeData && !a.abortFits(pkt): // DATA never goes with an ABORT (§9.1)
+func (a *Association) acceptTag(in *Inbound, pkt *wire.Packet) bool {
+	t := pkt.FirstType()
+	if t == wire.TypeData && pkt.VTag == a.id.localTag {
+		return true // DATA never goes with an ABORT (§9.1)
+	}
+	reflected := pkt.First().Flags()&tBit != 0
+	switch {
+	case t != wire.TypeData && !a.abortFits(*pkt):
 	case t == wire.TypeShutdownAck && a.state.setup():
 		// §8.5.1 E: treated as out of the blue, so that the peer's old
 		// association ends and the retransmitted INIT can begin a new one.
-		if !hasChunk(pkt, wire.TypeAbort) { // §8.4 rule 2
-			a.replyShutdownComplete(in, pkt)
+		if !hasChunk(*pkt, wire.TypeAbort) { // §8.4 rule 2
+			a.replyShutdownComplete(*in, *pkt)
 		}
 		return false
 	case (t == wire.TypeAbort || t == wire.TypeShutdownComplete) && reflected:
@@ -306,19 +309,21 @@ const tBit = 1
 
 // learn stores the UDP port the peer's packets come from on this path (RFC 6951
 // §5.4) and the address they go to. The tag was checked before.
-func (a *Association) learn(now time.Time, in Inbound, p *path.Path, pkt wire.Packet) {
-	if p.Remote.Addr() == in.Remote.Addr() {
+func (a *Association) learn(now time.Time, in *Inbound, p *path.Path, pkt *wire.Packet) {
+	if p.Remote != in.Remote && p.Remote.Addr() == in.Remote.Addr() {
 		p.Remote = in.Remote
 	}
 	a.follow(now, in, p, pkt)
 }
 
 // processChunks handles the chunks of an accepted packet in their order.
-func (a *Association) processChunks(now time.Time, in Inbound, p *path.Path, pkt wire.Packet) {
+func (a *Association) processChunks(now time.Time, in *Inbound, p *path.Path, pkt *wire.Packet) {
 	a.rx.gotData = false
 	a.ecn.met, a.ecn.echoed = in.ECN == congestionMet, false
 	first := true
-	for c := range pkt.Chunks() {
+	for rest := pkt.Body(); len(rest) > 0; {
+		var c wire.RawChunk
+		c, rest = wire.CutChunk(rest)
 		if c.Type() != wire.TypeData {
 			a.stats.ControlIn++
 		}
@@ -353,20 +358,20 @@ func (a *Association) processChunks(now time.Time, in Inbound, p *path.Path, pkt
 }
 
 // handleChunk dispatches one chunk; false ends the processing of the packet.
-func (a *Association) handleChunk(now time.Time, in Inbound, p *path.Path, pkt wire.Packet, c wire.RawChunk) bool {
+func (a *Association) handleChunk(now time.Time, in *Inbound, p *path.Path, pkt *wire.Packet, c wire.RawChunk) bool {
 	switch c.Type() {
 	case wire.TypeData:
 		return a.handleData(now, c)
 	case wire.TypeSack:
 		return a.handleSack(now, c)
 	case wire.TypeInitAck:
-		return a.handleInitAck(now, in, p, pkt, c)
+		return a.handleInitAck(now, *in, p, *pkt, c)
 	case wire.TypeHeartbeat:
-		return a.handleHeartbeat(in, p, pkt, c)
+		return a.handleHeartbeat(*in, p, *pkt, c)
 	case wire.TypeHeartbeatAck:
 		return a.handleHeartbeatAck(now, c)
 	case wire.TypeAbort:
-		return a.handleAbort(pkt, c)
+		return a.handleAbort(*pkt, c)
 	case wire.TypeShutdown:
 		return a.handleShutdown(now, p, c)
 	case wire.TypeShutdownAck:
@@ -376,7 +381,7 @@ func (a *Association) handleChunk(now time.Time, in Inbound, p *path.Path, pkt w
 	case wire.TypeCookieAck:
 		return a.handleCookieAck(now, p, c)
 	case wire.TypeShutdownComplete:
-		return a.handleShutdownComplete(pkt, c)
+		return a.handleShutdownComplete(*pkt, c)
 	case wire.TypeInit:
 		a.drop("bundled INIT") // §6.10
 		return false

@@ -104,9 +104,9 @@ func (a *Association) nextTarget(p *path.Path, fits func(*path.Path) bool) *path
 
 // source is the path that a packet belongs to. An INIT ACK may come from an address of
 // the peer that was not named, if it lists one that was (RFC 9260 §5.1.2 C, D).
-func (a *Association) source(in Inbound, pkt wire.Packet) *path.Path {
+func (a *Association) source(in *Inbound, pkt *wire.Packet) *path.Path {
 	p := a.paths.Find(in.Remote.Addr())
-	if p != nil || a.state != CookieWait || pkt.First().Type() != wire.TypeInitAck {
+	if p != nil || a.state != CookieWait || pkt.FirstType() != wire.TypeInitAck {
 		return p
 	}
 	var i wire.Init

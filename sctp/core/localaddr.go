@@ -147,7 +147,7 @@ func (a *Association) settleSources(works *path.Path) {
 // the peer's data comes elsewhere than it used to. The old address may be dead, and an
 // end that only receives would never find out by itself. A HEARTBEAT is no such sign:
 // the peer probes all addresses of this end.
-func (a *Association) follow(now time.Time, in Inbound, p *path.Path, pkt wire.Packet) {
+func (a *Association) follow(now time.Time, in *Inbound, p *path.Path, pkt *wire.Packet) {
 	if !in.Local.IsValid() {
 		return
 	}
@@ -156,7 +156,7 @@ func (a *Association) follow(now time.Time, in Inbound, p *path.Path, pkt wire.P
 		p.HeardAt = now
 		return
 	}
-	moved := now.Sub(p.HeardAt) > p.RTO.Value()/2 && hasChunk(pkt, wire.TypeData)
+	moved := now.Sub(p.HeardAt) > p.RTO.Value()/2 && hasChunk(*pkt, wire.TypeData)
 	if !p.Local.IsValid() || p.Errors > 0 || moved || slices.Contains(a.id.locals.gone, p.Local) {
 		a.setSource(p, in.Local)
 		p.HeardAt = now

@@ -299,7 +299,7 @@ func (r *Responder) handleCookieEcho(now time.Time, in Inbound, pkt wire.Packet,
 	a.touch(now)
 	if p := a.paths.Find(in.Remote.Addr()); p != nil {
 		p.Count.PacketsIn++
-		a.processChunks(now, in, p, pkt)
+		a.processChunks(now, &in, p, &pkt)
 	}
 	return Transmit{}, a
 }

@@ -23,7 +23,7 @@ type Abort struct {
 // Decode fills a from c. It fails if the causes are malformed: an ABORT with a
 // format error is to be discarded (RFC 9260 §3.3.7). Unknown causes are fine.
 func (a *Abort) Decode(c RawChunk) error {
-	a.T, a.Causes = c.flags&flagT != 0, c.value
+	a.T, a.Causes = c.Flags()&flagT != 0, c.Value()
 	if err := checkType(c, TypeAbort); err != nil {
 		return err
 	}
@@ -63,11 +63,11 @@ type OperationError struct {
 
 // Decode fills e from c. It fails if there is no cause or a malformed one.
 func (e *OperationError) Decode(c RawChunk) error {
-	e.Causes = c.value
+	e.Causes = c.Value()
 	if err := checkType(c, TypeError); err != nil {
 		return err
 	}
-	if len(c.value) == 0 {
+	if len(c.Value()) == 0 {
 		return chunkError(c, ErrMissing, 0)
 	}
 	return checkCauses(c)

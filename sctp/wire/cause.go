@@ -175,7 +175,7 @@ func AppendNoUserData(b []byte, tsn TSN) []byte {
 
 // checkCauses fails unless the value of c is a sequence of well-formed causes.
 func checkCauses(c RawChunk) error {
-	r := tlv.NewReader(c.value)
+	r := tlv.NewReader(c.Value())
 	for {
 		if _, ok := r.Next(); !ok {
 			return readError(c, &r)

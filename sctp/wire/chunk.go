@@ -70,20 +70,32 @@ func (t ChunkType) ReportUnknown() bool { return t&0x40 != 0 }
 // RawChunk is a view of one chunk of a parsed packet; it aliases the packet.
 // The zero value is a chunk of type DATA without a value that no decoder accepts.
 type RawChunk struct {
-	typ   ChunkType
-	flags uint8
-	value []byte
-	whole []byte
+	whole []byte // nil or with a header
 }
 
 // Type is the chunk's type.
-func (c RawChunk) Type() ChunkType { return c.typ }
+func (c RawChunk) Type() ChunkType {
+	if len(c.whole) < ChunkHeaderLen {
+		return 0
+	}
+	return ChunkType(c.whole[0])
+}
 
 // Flags is the chunk's flags byte.
-func (c RawChunk) Flags() uint8 { return c.flags }
+func (c RawChunk) Flags() uint8 {
+	if len(c.whole) < ChunkHeaderLen {
+		return 0
+	}
+	return c.whole[1]
+}
 
 // Value is what follows the chunk header, without padding.
-func (c RawChunk) Value() []byte { return c.value }
+func (c RawChunk) Value() []byte {
+	if len(c.whole) < ChunkHeaderLen {
+		return nil
+	}
+	return c.whole[ChunkHeaderLen:]
+}
 
 // Bytes is the whole chunk with header, without padding: the form in which an
 // Unrecognized Chunk Type cause quotes it.
@@ -94,12 +106,12 @@ func (c RawChunk) Len() int { return len(c.whole) }
 
 // String decodes the chunk and describes it, or says why it does not decode.
 func (c RawChunk) String() string {
-	d := newDecoder(c.typ)
+	d := newDecoder(c.Type())
 	if d == nil {
-		return fmt.Sprintf("%v flags=0x%02x len=%d", c.typ, c.flags, len(c.value))
+		return fmt.Sprintf("%v flags=0x%02x len=%d", c.Type(), c.Flags(), len(c.Value()))
 	}
 	if err := d.Decode(c); err != nil {
-		return fmt.Sprintf("%v malformed (%v)", c.typ, err)
+		return fmt.Sprintf("%v malformed (%v)", c.Type(), err)
 	}
 	return d.String()
 }
@@ -155,7 +167,7 @@ func newDecoder(t ChunkType) Chunk {
 // tests; the hot path decodes into structs that it reuses. A type without a
 // codec gives ErrType.
 func DecodeChunk(c RawChunk) (Chunk, error) {
-	d := newDecoder(c.typ)
+	d := newDecoder(c.Type())
 	if d == nil {
 		return nil, chunkError(c, ErrType, 0)
 	}
@@ -167,7 +179,7 @@ func DecodeChunk(c RawChunk) (Chunk, error) {
 
 // checkType fails unless c is of type t and was made by Parse.
 func checkType(c RawChunk, t ChunkType) error {
-	if c.typ != t || c.whole == nil {
+	if c.Type() != t || c.whole == nil {
 		return chunkError(c, ErrType, 0)
 	}
 	return nil
@@ -178,7 +190,7 @@ func checkEmpty(c RawChunk, t ChunkType) error {
 	if err := checkType(c, t); err != nil {
 		return err
 	}
-	if len(c.value) != 0 {
+	if len(c.Value()) != 0 {
 		return chunkError(c, ErrLength, 0)
 	}
 	return nil

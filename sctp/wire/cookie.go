@@ -22,7 +22,7 @@ type CookieEcho struct {
 // Decode fills e from c. Any content is accepted, none included: whether it is a
 // cookie, its MAC tells.
 func (e *CookieEcho) Decode(c RawChunk) error {
-	e.Cookie = c.value
+	e.Cookie = c.Value()
 	return checkType(c, TypeCookieEcho)
 }
 

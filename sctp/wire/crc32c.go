@@ -25,6 +25,11 @@ func Checksum(pkt []byte) uint32 {
 	if len(pkt) < HeaderLen {
 		return 0
 	}
+	return checksum(pkt)
+}
+
+// checksumByParts is checksum by package hash/crc32.
+func checksumByParts(pkt []byte) uint32 {
 	sum := crc32.Update(0, castagnoli, pkt[:checksumStart])
 	sum = crc32.Update(sum, castagnoli, zeroSum[:])
 	return crc32.Update(sum, castagnoli, pkt[checksumEnd:])
@@ -38,7 +43,7 @@ func SetChecksum(pkt []byte) {
 	if len(pkt) < HeaderLen {
 		return
 	}
-	binary.LittleEndian.PutUint32(pkt[checksumStart:checksumEnd], Checksum(pkt))
+	binary.LittleEndian.PutUint32(pkt[checksumStart:checksumEnd], checksum(pkt))
 }
 
 // VerifyChecksum says whether a packet carries its right CRC32c. A zero field is

@@ -53,21 +53,19 @@ func (d *Data) Decode(c RawChunk) error {
 	if err := checkType(c, TypeData); err != nil {
 		return err
 	}
-	r := tlv.NewReader(c.value)
-	// The fixed fields in one bite: this is the hot path.
-	f := r.Bytes(DataHeaderLen - ChunkHeaderLen)
-	if f == nil {
-		return readError(c, &r)
+	f := c.whole // without a tlv.Reader: this is the hot path
+	if len(f) < DataHeaderLen {
+		return chunkError(c, ErrTruncated, 0)
 	}
-	d.TSN = TSN(binary.BigEndian.Uint32(f))
-	d.Stream = StreamID(binary.BigEndian.Uint16(f[4:]))
-	d.SSN = SSN(binary.BigEndian.Uint16(f[6:]))
-	d.PPID = PPID(binary.BigEndian.Uint32(f[8:]))
-	d.Payload = r.Rest()
-	d.Unordered = c.flags&flagUnordered != 0
-	d.Begin = c.flags&flagBegin != 0
-	d.End = c.flags&flagEnd != 0
-	d.Immediate = c.flags&flagImmediate != 0
+	d.TSN = TSN(binary.BigEndian.Uint32(f[4:]))
+	d.Stream = StreamID(binary.BigEndian.Uint16(f[8:]))
+	d.SSN = SSN(binary.BigEndian.Uint16(f[10:]))
+	d.PPID = PPID(binary.BigEndian.Uint32(f[12:]))
+	d.Payload = f[DataHeaderLen:]
+	d.Unordered = f[1]&flagUnordered != 0
+	d.Begin = f[1]&flagBegin != 0
+	d.End = f[1]&flagEnd != 0
+	d.Immediate = f[1]&flagImmediate != 0
 	return nil
 }
 

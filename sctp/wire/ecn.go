@@ -30,7 +30,7 @@ func (e *ECNE) Decode(c RawChunk) error {
 		return err
 	}
 	const counter = 4
-	r := tlv.NewReader(c.value)
+	r := tlv.NewReader(c.Value())
 	e.LowestTSN = TSN(r.U32())
 	if r.Len() != 0 && r.Len() != counter {
 		r.Fail(ErrLength)
@@ -68,7 +68,7 @@ func (w *CWR) Decode(c RawChunk) error {
 	if err := checkType(c, TypeCWR); err != nil {
 		return err
 	}
-	r := tlv.NewReader(c.value)
+	r := tlv.NewReader(c.Value())
 	w.LowestTSN = TSN(r.U32())
 	if r.Len() != 0 {
 		r.Fail(ErrLength)

@@ -32,13 +32,13 @@ type Heartbeat struct {
 // the first counts. Other parameters are unknown here: they are skipped, or end
 // the search, as their type says (RFC 9260 §3.2.1).
 func (h *Heartbeat) Decode(c RawChunk) error {
-	h.Ack, h.Info = c.typ == TypeHeartbeatAck, nil
+	h.Ack, h.Info = c.Type() == TypeHeartbeatAck, nil
 	if !h.Ack {
 		if err := checkType(c, TypeHeartbeat); err != nil {
 			return err
 		}
 	}
-	r := tlv.NewReader(c.value)
+	r := tlv.NewReader(c.Value())
 	found, stopped := false, false
 	for {
 		// All are walked, even after the search is over: one verdict on the

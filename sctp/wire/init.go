@@ -103,13 +103,13 @@ type Init struct {
 // twice although it may not counts once.
 func (i *Init) Decode(c RawChunk) error {
 	i.reset()
-	i.Ack = c.typ == TypeInitAck
+	i.Ack = c.Type() == TypeInitAck
 	if !i.Ack {
 		if err := checkType(c, TypeInit); err != nil {
 			return err
 		}
 	}
-	r := tlv.NewReader(c.value)
+	r := tlv.NewReader(c.Value())
 	i.InitiateTag = VTag(r.U32())
 	i.ARwnd = r.U32()
 	i.OutStreams = r.U16()

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"iter"
 	"strings"
-
-	"github.com/rserpool/rserpool/internal/tlv"
 )
 
 // Header is the common header of a packet without its checksum.
@@ -83,21 +81,16 @@ func ParseUnchecked(b []byte) (Packet, error) {
 
 // parseHeader reads the common header and checks its ports.
 func parseHeader(b []byte) (Packet, error) {
-	r := tlv.NewReader(b)
-	p := Packet{whole: b}
-	p.SrcPort = r.U16()
-	p.DstPort = r.U16()
-	p.VTag = VTag(r.U32())
-	if sum := r.Bytes(checksumEnd - checksumStart); sum != nil {
-		p.Sum = binary.LittleEndian.Uint32(sum)
+	if len(b) < HeaderLen {
+		return Packet{}, packetError(ErrTruncated, len(b)&^3) // the field that is cut off
 	}
-	if r.Err() != nil {
-		return Packet{}, packetError(ErrTruncated, r.Offset())
-	}
+	p := Packet{whole: b, chunks: b[HeaderLen:len(b):len(b)]}
+	p.SrcPort, p.DstPort = binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])
+	p.VTag = VTag(binary.BigEndian.Uint32(b[4:]))
+	p.Sum = binary.LittleEndian.Uint32(b[checksumStart:])
 	if p.SrcPort == 0 || p.DstPort == 0 {
 		return Packet{}, packetError(ErrPort, 0)
 	}
-	p.chunks = r.Rest()
 	return p, nil
 }
 
@@ -106,36 +99,42 @@ func (p *Packet) checkChunks() error {
 	if len(p.chunks) == 0 {
 		return packetError(ErrNoChunks, HeaderLen)
 	}
-	r := tlv.NewReader(p.chunks)
-	for r.Len() > 0 {
-		nextChunk(&r)
-	}
-	if r.Err() != nil {
-		return packetError(kindOf(r.Err()), HeaderLen+r.Offset())
+	for b := p.chunks; len(b) > 0; {
+		n, kind := chunkLen(b)
+		if kind != 0 {
+			return packetError(kind, len(p.whole)-len(b))
+		}
+		b = b[min(padded(n), len(b)):]
 	}
 	return nil
 }
 
-// nextChunk reads one chunk and the padding behind it. A chunk whose padding is
-// cut short is necessarily the last one, where that is allowed.
-func nextChunk(r *tlv.Reader) RawChunk {
-	ahead := *r
-	h := ahead.Bytes(ChunkHeaderLen)
-	if h == nil {
-		r.Fail(tlv.ErrTruncated)
-		return RawChunk{}
+// chunkLen is the length field of the first chunk in b, which must lie within. Its
+// padding may be cut short: the chunk is necessarily the last one then, where that is
+// allowed.
+func chunkLen(b []byte) (int, ErrorKind) {
+	if len(b) < ChunkHeaderLen {
+		return 0, ErrTruncated
 	}
-	n := int(binary.BigEndian.Uint16(h[2:]))
-	if n < ChunkHeaderLen {
-		r.Fail(ErrLength)
-		return RawChunk{}
+	switch n := int(binary.BigEndian.Uint16(b[2:])); {
+	case n < ChunkHeaderLen:
+		return 0, ErrLength
+	case n > len(b):
+		return 0, ErrTruncated
+	default:
+		return n, 0
 	}
-	whole := r.Bytes(n)
-	if whole == nil {
-		return RawChunk{}
+}
+
+// CutChunk returns the first chunk in b, which is what Packet.Body returned, or the
+// rest that CutChunk did, and what comes after it. If there is none the chunk is the zero
+// value and rest is empty. It is the way for the hot path to what Chunks yields.
+func CutChunk(b []byte) (c RawChunk, rest []byte) {
+	n, kind := chunkLen(b)
+	if kind != 0 {
+		return RawChunk{}, nil
 	}
-	r.Bytes(min(tlv.Pad(n), r.Len()))
-	return RawChunk{typ: ChunkType(h[0]), flags: h[1], value: whole[ChunkHeaderLen:], whole: whole}
+	return RawChunk{whole: b[:n:n]}, b[min(padded(n), len(b)):]
 }
 
 // Chunks yields the packet's chunks in order. It does not allocate.
@@ -146,10 +145,9 @@ func (p Packet) Chunks() iter.Seq[RawChunk] {
 // eachChunk is apart from Chunks so that the latter can be inlined, which keeps
 // its closure off the heap.
 func eachChunk(b []byte, yield func(RawChunk) bool) {
-	r := tlv.NewReader(b)
-	for r.Len() > 0 {
-		c := nextChunk(&r)
-		if r.Err() != nil || !yield(c) {
+	for len(b) > 0 {
+		var c RawChunk
+		if c, b = CutChunk(b); c.whole == nil || !yield(c) {
 			return
 		}
 	}
@@ -158,9 +156,20 @@ func eachChunk(b []byte, yield func(RawChunk) bool) {
 // First is the packet's first chunk. Which one it is decides how packets that
 // belong to no association are treated (RFC 9260 §8.4).
 func (p Packet) First() RawChunk {
-	r := tlv.NewReader(p.chunks)
-	return nextChunk(&r)
+	c, _ := CutChunk(p.chunks)
+	return c
 }
+
+// FirstType is the type of the first chunk.
+func (p *Packet) FirstType() ChunkType {
+	if len(p.chunks) == 0 {
+		return 0
+	}
+	return ChunkType(p.chunks[0])
+}
+
+// Body is the packet's chunks as received, see CutChunk.
+func (p *Packet) Body() []byte { return p.chunks }
 
 // Bytes is the whole packet as received.
 func (p Packet) Bytes() []byte { return p.whole }

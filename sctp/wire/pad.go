@@ -29,7 +29,7 @@ func (p *Pad) Decode(c RawChunk) error {
 	if err := checkType(c, TypePad); err != nil {
 		return err
 	}
-	p.Data = len(c.value)
+	p.Data = len(c.Value())
 	return nil
 }
 

@@ -61,7 +61,7 @@ func (s *Sack) Decode(c RawChunk) error {
 	if err := checkType(c, TypeSack); err != nil {
 		return err
 	}
-	r := tlv.NewReader(c.value)
+	r := tlv.NewReader(c.Value())
 	s.CumTSN = TSN(r.U32())
 	s.ARwnd = r.U32()
 	gaps, dups := int(r.U16()), int(r.U16())

@@ -30,7 +30,7 @@ func (s *Shutdown) Decode(c RawChunk) error {
 	if err := checkType(c, TypeShutdown); err != nil {
 		return err
 	}
-	r := tlv.NewReader(c.value)
+	r := tlv.NewReader(c.Value())
 	s.CumTSN = TSN(r.U32())
 	if r.Len() != 0 {
 		r.Fail(ErrLength)
@@ -89,7 +89,7 @@ type ShutdownComplete struct {
 
 // Decode fills s from c. It fails unless the length is 4.
 func (s *ShutdownComplete) Decode(c RawChunk) error {
-	s.T = c.flags&flagT != 0
+	s.T = c.Flags()&flagT != 0
 	return checkEmpty(c, TypeShutdownComplete)
 }
 

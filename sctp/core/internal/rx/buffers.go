@@ -49,13 +49,12 @@ func (c *chain) join(o *chain) {
 	*o = chain{}
 }
 
-// pool recycles fragments and their buffers, messages and runs, so that a steady
+// pool recycles fragments with their buffers, messages and runs, so that a steady
 // flow allocates nothing.
 type pool struct {
-	frags    *fragment
-	count    int
-	free     *[len(sizes)][][]byte // nil until there is one
-	pooled   int
+	free     *[len(sizes)]*fragment // by class; nil until there is one
+	count    int                    // of them
+	pooled   int                    // bytes in their buffers
 	messages *message
 	msgCount int
 	runs     []*run
@@ -70,49 +69,38 @@ func classOf(n int) int {
 	return -1
 }
 
+// get returns a fragment with a copy of payload.
 func (p *pool) get(payload []byte) *fragment {
-	f := p.frags
-	if f == nil {
-		f = new(fragment)
-	} else {
-		p.frags = f.next
-		p.count--
-	}
-	*f = fragment{data: append(p.buffer(len(payload)), payload...)}
-	return f
-}
-
-func (p *pool) buffer(n int) []byte {
-	c := classOf(n)
+	c := classOf(len(payload))
 	if c < 0 {
-		return make([]byte, 0, n)
+		return &fragment{data: append(make([]byte, 0, len(payload)), payload...)}
 	}
-	if p.pooled == 0 || len(p.free[c]) == 0 {
-		return make([]byte, 0, sizes[c])
+	var f *fragment
+	if p.free != nil {
+		f = p.free[c]
 	}
-	l := len(p.free[c])
-	b := p.free[c][l-1]
-	p.free[c][l-1] = nil
-	p.free[c] = p.free[c][:l-1]
+	if f == nil {
+		return &fragment{data: append(make([]byte, 0, sizes[c]), payload...)}
+	}
+	p.free[c] = f.next
+	p.count--
 	p.pooled -= sizes[c]
-	return b[:0]
+	f.data, f.off, f.next = append(f.data, payload...), 0, nil
+	return f
 }
 
 func (p *pool) put(f *fragment) {
 	c := classOf(cap(f.data))
-	if c >= 0 && cap(f.data) == sizes[c] && p.pooled+sizes[c] <= maxPooled {
-		if p.free == nil {
-			p.free = new([len(sizes)][][]byte)
-		}
-		p.free[c] = append(p.free[c], f.data)
-		p.pooled += sizes[c]
+	if c < 0 || cap(f.data) != sizes[c] || p.pooled+sizes[c] > maxPooled || p.count >= maxFree {
+		return
 	}
-	*f = fragment{}
-	if p.count < maxFree {
-		f.next = p.frags
-		p.frags = f
-		p.count++
+	if p.free == nil {
+		p.free = new([len(sizes)]*fragment)
 	}
+	f.data, f.next = f.data[:0], p.free[c]
+	p.free[c] = f
+	p.count++
+	p.pooled += sizes[c]
 }
 
 func (p *pool) message() *message {
