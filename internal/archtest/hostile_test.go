@@ -21,7 +21,7 @@ type line struct {
 
 var (
 	hostileID   = regexp.MustCompile(`^[A-Z]\d+(, [A-Z]\d+)*$`)
-	hostileTest = regexp.MustCompile(`^Test(?:Sim)?([PVCDKMHAUEFRSX]\d+)[A-Z]`)
+	hostileTest = regexp.MustCompile(`^Test(?:Sim)?([PVCDKMHAUEFRSXZ]\d+)[A-Z]`)
 	quoted      = regexp.MustCompile("`([^`]+)`")
 )
 
