@@ -387,6 +387,9 @@ func (r *reader) input(now time.Time, run run) {
 			continue
 		}
 		a.handlePacket(now, p)
+		if p.next >= 0 && a.core.AckNow() {
+			a.transmit(now)
+		}
 	}
 	if !a.done {
 		a.turn(now)

@@ -117,10 +117,11 @@ type receiver struct {
 	packets    int  // packets with DATA since the last SACK
 	advertised int  // a_rwnd of the last SACK
 	sackPath   *path.Path
-	begun      bool // DATA has arrived before
-	gotData    bool // this packet held DATA
-	fresh      bool // and some of it was new
-	repeats    int  // packets in a row with DATA but nothing new
+	begun      bool   // DATA has arrived before
+	gotData    bool   // this packet held DATA
+	fresh      bool   // and some of it was new
+	lossy      uint16 // packets with DATA until the path counts as one without loss, see noteLoss
+	repeats    int    // packets in a row with DATA but nothing new
 }
 
 func newAssociation(cfg *Config, r *Responder, id identity) *Association {

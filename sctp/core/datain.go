@@ -71,6 +71,7 @@ func (a *Association) handleData(now time.Time, c wire.RawChunk) bool {
 // §6.2) and relieves the reassembly buffers.
 func (a *Association) afterData(now time.Time, p *path.Path) {
 	a.rx.packets++
+	a.noteLoss()
 	a.rx.sackPath = a.sackPath(p)
 	a.relieve()
 	switch {
