@@ -64,7 +64,7 @@ type visits struct {
 // visit opens one association, exchanges some messages with a server that echoes,
 // and ends in one of three ways. What fails but by the end of the soak is noted.
 func (v *visits) visit(ctx context.Context, p *realPair, r *rand.Rand, buf []byte) {
-	a, err := p.one.Dial(ctx, p.at, nil)
+	a, err := p.one.Dial(ctx, p.at, &sctp.Config{Linger: time.Minute}) // busy machines lose packets in rows
 	if err == nil {
 		v.opened.Add(1)
 		err = v.talk(ctx, a, r, buf)
