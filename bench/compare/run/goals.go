@@ -39,33 +39,31 @@ func parseGoals(text string, plan []test) ([]goal, error) {
 		if len(f) == 0 {
 			continue
 		}
-		bad := func(why string) ([]goal, error) {
-			return nil, fmt.Errorf("targets: %q: %s", strings.TrimSpace(line), why)
-		}
+		bad := func(why string) error { return fmt.Errorf("targets: %q: %s", strings.TrimSpace(line), why) }
 		if len(f) != 5 && len(f) != 6 {
-			return bad("not TEST FIGURE PEER <=|>= LIMIT [PEER]")
+			return nil, bad("not TEST FIGURE PEER <=|>= LIMIT [PEER]")
 		}
 		t, ok := tests[f[0]]
 		if !ok {
-			return bad("the plan has no such test")
+			return nil, bad("the plan has no such test")
 		}
 		g := goal{test: t, peer: f[2], atLeast: f[3] == ">=", text: f[4]}
 		if g.column, ok = columnOf(t.mode[0], f[1]); !ok {
-			return bad("the test has no such figure")
+			return nil, bad("the test has no such figure")
 		}
 		if f[3] != ">=" && f[3] != "<=" {
-			return bad("neither <= nor >=")
+			return nil, bad("neither <= nor >=")
 		}
 		var err error
 		if g.limit, err = fraction(f[4]); err != nil {
-			return bad("the limit is no number")
+			return nil, bad("the limit is no number")
 		}
 		if len(f) == 6 {
 			g.of = f[5]
 		}
 		for _, p := range []string{g.peer, g.of} {
 			if p != "" && !t.takes(p) {
-				return bad("the test is not for " + p)
+				return nil, bad("the test is not for " + p)
 			}
 		}
 		goals = append(goals, g)

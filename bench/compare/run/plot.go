@@ -23,12 +23,14 @@ var panels = []panel{
 	{"64-byte messages", "CPU µs each, less is better", "small-64", "bulk", "cpumsg", []string{"ours", "usrsctp", "pion", "quic", "rawudp"}},
 	{"Ping-pong of 64 bytes", "p50 µs, less is better", "pingpong", "pingpong", "p50", []string{"ours", "usrsctp", "pion", "quic", "rawudp"}},
 	{"Associations, 16 at once", "set-ups with shutdown a second, more is better", "assoc-16", "assoc", "rate", []string{"ours", "usrsctp", "pion", "quic"}},
+	{"1,000 associations at once, two sockets", "Gbit/s, more is better", "many-1000", "bulk", "rate", []string{"ours-2", "pion", "quic"}},
 	{"Idle association", "bytes of memory at the client, less is better", "idle", "idle", "client_rss", []string{"ours", "usrsctp", "pion", "quic"}},
+	{"A path of 20 ms that loses 5 %", "Mbit/s, more is better", "loss-20ms-5", "timed", "rate", []string{"ours", "usrsctp", "pion", "tcp-reno"}},
 }
 
 // labels are the names of peers in the plot, where they are not the names in tables.
 var labels = map[string]string{
-	"ours": "rserpool", "usrsctp": "usrsctp", "pion": "pion/sctp", "quic": "quic-go",
+	"ours": "rserpool", "ours-2": "rserpool", "usrsctp": "usrsctp", "pion": "pion/sctp", "quic": "quic-go", "tcp-reno": "TCP (Reno)",
 	"rawudp": "raw UDP", "rawudp-gso-work": "raw UDP, GSO + CRC",
 }
 
@@ -69,7 +71,7 @@ func drawPlot(got *results, panels []panel) string {
 		}
 		y += height
 	}
-	foot := fmt.Sprintf("Medians of %d interleaved rounds on loopback, packets of 1500 bytes; ", got.about.Rounds) + got.about.Machine + "; " + got.about.Date
+	foot := fmt.Sprintf("Medians of up to %d interleaved rounds, packets of 1500 bytes; ", got.about.Rounds) + got.about.Machine + "; " + got.about.Date
 	text(&body, margin/2+8, y+14, "s", fit(foot, plotWidth-2*margin), "")
 	var b strings.Builder
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" role="img">`+"\n",
@@ -116,7 +118,7 @@ func drawPanel(b *strings.Builder, got *results, p panel, x, y int) int {
 			name = r.peer
 		}
 		switch {
-		case r.peer == "ours":
+		case strings.HasPrefix(r.peer, "ours"):
 			class = "ours"
 		case strings.HasPrefix(r.peer, "rawudp"):
 			class = "raw"
@@ -126,7 +128,7 @@ func drawPanel(b *strings.Builder, got *results, p panel, x, y int) int {
 			width = float64(panelWidth-margin-labelWidth-valueWidth) * r.value / most
 		}
 		weight := ""
-		if r.peer == "ours" {
+		if class == "ours" {
 			weight = ` font-weight="600"`
 		}
 		text(b, x+labelWidth, top+12, "t", fit(name, labelWidth-8), ` text-anchor="end"`+weight)
