@@ -29,7 +29,40 @@ const (
 	regENRP
 	regENRPToUs // the receiver's identifier is put right
 	regMessage  // well-formed, made of the choices in the bytes
+
+	regReconfigure = 14
 )
+
+// registrarSettings are what may change while a registrar runs.
+func registrarSettings(pick byte) core.Config {
+	c := core.Config{Limits: registrarLimits, ClosedPeers: pick&1 != 0, StrictAddresses: pick&2 != 0, SuggestTakeovers: pick&4 == 0}
+	for host := byte(2); host <= 4; host++ {
+		if pick>>(host+1)&1 == 0 {
+			c.Peers = append(c.Peers, sctpAt(host, rserpool.ENRPPort))
+		}
+	}
+	if pick&0xc0 != 0 {
+		ops := []core.Operation{core.OpRegister, core.OpResolve}
+		if pick&0x40 != 0 {
+			ops = []core.Operation{core.OpPeer}
+		}
+		from := sctpAt(pick>>3&7, 1).Addrs[0]
+		c.Access = core.AccessList{{Operations: ops, From: []netip.Prefix{netip.PrefixFrom(from, from.BitLen())}}}
+	}
+	return c
+}
+
+// formerLife is what the registrar knew before it was started.
+func formerLife(now time.Time) *core.Image {
+	im := &core.Image{ID: fuzzRegistrar, Taken: now}
+	for host := byte(4); host < 8; host++ {
+		at := sctpAt(host, 5000)
+		im.Elements = append(im.Elements, core.ImageElement{Handle: "a", Expiry: now.Add(time.Minute), Element: rserpool.PoolElement{
+			ID: rserpool.PEID(host), Home: fuzzRegistrar, Life: 60, User: sctpAt(host, 80), Policy: rserpool.Policy{Type: rserpool.RoundRobin}, ASAP: &at,
+		}})
+	}
+	return im
+}
 
 // registrarLimits are low enough for a fuzzer to reach.
 var registrarLimits = core.Limits{
@@ -179,6 +212,8 @@ func (g *registrarRig) do(s step) {
 		} else {
 			g.r.HandleASAP(g.now, id, c.asap())
 		}
+	case regReconfigure:
+		require.NoError(g.t, g.r.Reconfigure(g.now, registrarSettings(s.pick)))
 	case 15:
 		g.r.Receive(g.now, id, uint32(s.pick), s.body)
 	default:
@@ -226,6 +261,7 @@ func FuzzRegistrarCore(f *testing.F) {
 			ID: fuzzRegistrar, Rand: pcg{rand.New(rand.NewPCG(6, 7))}, Profile: core.ProfileFast, SuggestTakeovers: true,
 			Peers: []rserpool.Transport{sctpAt(2, rserpool.ENRPPort), sctpAt(3, rserpool.ENRPPort)},
 			ENRP:  rserpool.Transport{Protocol: rserpool.ProtoSCTP, Port: rserpool.ENRPPort, UDPPort: 9899}, Limits: registrarLimits,
+			Restore: formerLife(g.now),
 		})
 		require.NoError(t, err)
 		g.r = r
@@ -233,6 +269,8 @@ func FuzzRegistrarCore(f *testing.F) {
 		for _, s := range program(in, 48) {
 			g.do(s)
 		}
+		_, err = core.DecodeImage(r.Image(g.now).AppendTo(nil))
+		require.NoError(t, err)
 		// Everybody leaves.
 		for _, id := range g.conns {
 			if !g.ended[id] {

@@ -44,6 +44,14 @@ type Config struct {
 	// Announce has the registrar announced by multicast to elements, users and other
 	// registrars, and hear these, beside Peers. Nil: neither.
 	Announce *Announcements
+	// StateDir is a directory of this registrar's own that survives it, made if it is not
+	// there; empty for none. The identifier is kept in it. A second registrar cannot use
+	// it at the same time, where the system has locks.
+	StateDir string
+	// SnapshotInterval is how often the elements are written to StateDir, if they have
+	// changed; 0: never. A registrar that starts with elements there asks them whether
+	// they still are: see core.Config.Restore.
+	SnapshotInterval time.Duration
 
 	// Scope names the operation scope and Description the registrar (RFC 5525), for people who
 	// look at the status page and metrics.

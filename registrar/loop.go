@@ -78,6 +78,9 @@ func (r *Registrar) arm() {
 func (r *Registrar) event(e *core.Event) {
 	r.journal.add(time.Now(), e)
 	log := r.log.Debug
+	if e.Kind == core.EventIdentifier && r.state != nil {
+		r.keepID()
+	}
 	switch e.Kind {
 	case core.EventDrained:
 		select {
@@ -85,7 +88,7 @@ func (r *Registrar) event(e *core.Event) {
 		default:
 			close(r.drained)
 		}
-	case core.EventReady, core.EventIdentifier, core.EventPeerUp, core.EventPeerDown, core.EventTakeover, core.EventTakenOver, core.EventReconfigured:
+	case core.EventReady, core.EventIdentifier, core.EventPeerUp, core.EventPeerDown, core.EventTakeover, core.EventTakenOver, core.EventReconfigured, core.EventRestoring:
 		log = r.log.Info
 	case core.EventRefused, core.EventElementUnresponsive, core.EventPeerSuspect:
 		log = r.log.Warn

@@ -24,6 +24,7 @@ type Registrar struct {
 	stack   *sctp.Stack
 	ownsSCT bool
 	enrp    *sctp.Listener
+	state   *state // nil if nothing is kept
 	started time.Time
 
 	ctx    context.Context // ends when the service does
@@ -90,6 +91,9 @@ func (r *Registrar) open() error {
 	peers = slices.DeleteFunc(peers, r.isSelf)
 	cc := r.cfg.settings(peers)
 	cc.ID, cc.Profile = r.cfg.ID, r.cfg.profile()
+	if err := r.openState(&cc); err != nil {
+		return err
+	}
 	// Without addresses: each peer is told those that it can reach. The UDP port is
 	// there even if it is the default one: it tells peers of the same
 	// implementation from others.
@@ -97,6 +101,11 @@ func (r *Registrar) open() error {
 	cc.Announce, cc.ASAP = r.cfg.Announce != nil, r.asapEndpoint()
 	if r.core, err = core.New(time.Now(), cc); err != nil {
 		return fmt.Errorf("registrar: %w", err)
+	}
+	if r.state != nil {
+		if err := r.state.keepID(r.core.ID()); err != nil {
+			return err
+		}
 	}
 	return r.openChannels()
 }
@@ -186,9 +195,16 @@ func (r *Registrar) Snapshot() core.Snapshot {
 func (r *Registrar) Run(ctx context.Context) error {
 	r.tasks.Go(func() { r.accept(r.enrp, core.ENRP) })
 	r.input(func(time.Time) {}) // what the state machine wants to begin with
+	snapshots := r.state != nil && r.cfg.SnapshotInterval > 0
+	if snapshots {
+		r.tasks.Go(r.keepSnapshots)
+	}
 	select {
 	case <-ctx.Done():
 		r.drain()
+		if snapshots {
+			r.keepSnapshot()
+		}
 	case <-r.ctx.Done():
 	}
 	r.release()
@@ -251,6 +267,9 @@ func (r *Registrar) release() {
 		}
 	}
 	r.tasks.Wait()
+	if r.state != nil {
+		r.state.close()
+	}
 }
 
 // accept takes associations until the listener closes.

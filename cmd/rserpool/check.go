@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
 
+	"github.com/rserpool/rserpool/registrar"
 	"github.com/rserpool/rserpool/sctp"
 )
 
@@ -45,6 +46,11 @@ func (o *registrarOptions) checkFiles() error {
 		}
 		if err != nil {
 			return usage("--http: %q: want HOST:PORT or off", o.http)
+		}
+	}
+	if o.state != "" {
+		if err := registrar.CheckState(o.state); err != nil {
+			return err
 		}
 	}
 	return o.observe.Check()

@@ -100,7 +100,7 @@ func TestConfigExampleIsComplete(t *testing.T) {
 	var all []string // what is commented out is right, too
 	for line := range strings.Lines(string(b)) {
 		if rest, ok := strings.CutPrefix(line, "#"); ok && !strings.HasPrefix(rest, " ") && strings.Contains(rest, ":") {
-			line = strings.ReplaceAll(rest, "/var/log/rserpool", t.TempDir())
+			line = strings.NewReplacer("/var/log/rserpool", t.TempDir(), "/var/lib/rserpool", t.TempDir()).Replace(rest)
 		}
 		all = append(all, line)
 	}
@@ -167,6 +167,8 @@ func TestConfigMistakesNameThePlace(t *testing.T) {
 		"limit:\n  pools: 3\n  peers: -2":    `FILE:3: limit: "peers=-2": peers is a number from 1, or none`,
 		"limit:\n  reports-per-pool: 0":      `FILE:2: limit: "reports-per-pool=0": reports-per-pool is a number in a second above 0, or none`,
 		"limit: {peers: [1]}":                `FILE:1: limit: not a plain value`,
+		"snapshot: 5s":                       `FILE:1: snapshot: --state is missing`,
+		"state: /tmp\nsnapshot: often":       `FILE:2: snapshot: "often" is not a time such as 500ms or 5s`,
 		"pcap: /none/such/file":              `stat /none/such: no such file or directory`,
 	} {
 		path := filepath.Join(t.TempDir(), "registrar.yaml")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
@@ -21,6 +22,9 @@ import (
 
 // defaultHTTP is where a registrar shows its state, and where status looks.
 const defaultHTTP = "127.0.0.1:9980"
+
+// defaultSnapshot is the interval of --snapshot without one.
+const defaultSnapshot = "5s"
 
 // registrarOptions are the flags of registrar.
 type registrarOptions struct {
@@ -42,6 +46,8 @@ type registrarOptions struct {
 	access             accessFlag
 	limit              limitFlag
 	check              bool
+	state              string
+	snapshot           time.Duration
 	exitWithStdin      bool
 	observe            daemon.Observe
 	log                logOptions
@@ -95,7 +101,11 @@ line overrides:
   limit:
     registrations-per-source: 50
 
-SIGHUP has it read again: access, limit, items, peer, closed-peers,
+--state names a directory in which the registrar keeps its identifier, so that it
+comes back as the same one after a crash; with --snapshot it also keeps its
+elements there, which it asks then whether they still are.
+
+SIGHUP has the file read again: access, limit, items, peer, closed-peers,
 strict-addresses, suggest-takeovers and log take effect at once, or nothing does
 if the file has a mistake. --check-config looks for mistakes and ends: with exit
 code 0 and "FILE: ok", 2 for a mistake, 1 for what cannot be read.`,
@@ -124,6 +134,9 @@ code 0 and "FILE: ok", 2 for a mistake, 1 for what cannot be read.`,
 	f.StringVar(&o.announce, "announce", "off", "announce by multicast, and hear other registrars: `on|off`")
 	o.announced.add(c)
 	f.StringVar(&o.profile, "profile", core.ProfileDefault.Name, "`timers`: default, rfc, rsplib or fast")
+	f.StringVar(&o.state, "state", "", "`directory` that keeps the identifier")
+	f.DurationVar(&o.snapshot, "snapshot", 0, "keep the elements in --state, too, written each `interval`")
+	f.Lookup("snapshot").NoOptDefVal = defaultSnapshot
 	f.StringVar(&o.http, "http", defaultHTTP, "`address` of the status page; off for none")
 	f.BoolVar(&o.closedPeers, "closed-peers", false, "refuse registrars that are not among the peers")
 	f.BoolVar(&o.strictAddresses, "strict-addresses", false, "refuse elements with addresses not their own")
@@ -137,9 +150,10 @@ code 0 and "FILE: ok", 2 for a mistake, 1 for what cannot be read.`,
 	o.observe.AddFlags(f)
 	o.log.add(c, "info")
 	must(c.MarkFlagFilename("config", "yaml", "yml"))
+	must(c.MarkFlagDirname("state"))
 	fixed(c, "announce", "on", "off")
 	fixed(c, "profile", profileNames()...)
-	noFiles(c, "listen", "asap-port", "enrp-port", "id", "peer", "http", "items", "access", "scope", "description")
+	noFiles(c, "listen", "asap-port", "enrp-port", "id", "peer", "http", "items", "access", "scope", "description", "snapshot")
 	must(c.RegisterFlagCompletionFunc("limit", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		var names []string
 		for _, n := range limitNames {
@@ -194,6 +208,12 @@ func (o *registrarOptions) build(ctx context.Context, log *zap.Logger) (*registr
 	if o.asapPort == 0 || o.asapPort == o.enrpPort || o.enrpPort == 0 {
 		return nil, usage("--asap-port and --enrp-port must be two ports")
 	}
+	switch {
+	case o.snapshot < 0:
+		return nil, usage("--snapshot: %v is below 0", o.snapshot)
+	case o.snapshot > 0 && o.state == "":
+		return nil, usage("--snapshot: --state is missing")
+	}
 	if o.items < 0 {
 		return nil, usage("--items: %d is below 0", o.items)
 	}
@@ -205,6 +225,7 @@ func (o *registrarOptions) build(ctx context.Context, log *zap.Logger) (*registr
 		Access: core.AccessList(o.access), ClosedPeers: o.closedPeers, StrictAddresses: o.strictAddresses,
 		SuggestTakeovers: o.suggestTakeovers, Limits: limits, Announce: announce, Logger: log,
 		Scope: o.scope, Description: o.description,
+		StateDir: o.state, SnapshotInterval: o.snapshot,
 	}, nil
 }
 
@@ -262,7 +283,7 @@ func (o *registrarOptions) serveHTTP(r *registrar.Registrar, reloads *daemon.Rel
 		return func() {}, nil
 	}
 	ctx, cancel := context.WithCancel(context.Background()) // it outlives the drain
-	at, wait, err := daemon.Serve(ctx, o.http, daemon.Handler(r, reloads))
+	at, wait, err := daemon.Serve(ctx, o.http, daemon.Handler(r, reloads, daemon.SnapshotCollector(r)))
 	switch {
 	case err != nil && !o.httpGiven:
 		cancel()

@@ -46,7 +46,7 @@ func TestReloadOnHangup(t *testing.T) {
 	}
 	metric := func(line string) {
 		t.Helper()
-		require.Contains(t, httpGet(t, "http://127.0.0.1:"+web+"/metrics"), line+"\n")
+		require.True(t, strings.Contains(httpGet(t, "http://127.0.0.1:"+web+"/metrics"), "\n"+line+"\n"), line)
 		require.Equal(t, "ok\n", httpGet(t, "http://127.0.0.1:"+web+"/healthz"))
 	}
 	serve(t, asapOn(udp), "echo", "--pool", "web-1")

@@ -102,11 +102,7 @@ func mishap(w *world, rs, es []*host) {
 		}
 	case 2, 3: // one comes back
 		if h := pick(rs); h.node == nil {
-			cfg := core.Config{Profile: w.profile.Registrar}
-			if w.rnd.IntN(2) == 0 {
-				cfg.ID = h.lastID // as with a fixed identifier
-			}
-			h.startRegistrar(cfg, rs...)
+			h.startRegistrar(h.again(), rs...)
 		}
 	case 4: // an element dies
 		if h := pick(es); h.node != nil {

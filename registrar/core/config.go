@@ -71,6 +71,10 @@ type Config struct {
 
 	// Limits bound what others can make the registrar hold.
 	Limits Limits
+
+	// Restore, if not nil, is an image of a former life of this registrar: when the
+	// start-up has ended its elements are asked whether they are still there.
+	Restore *Image
 }
 
 // Limits bound memory and work. Zero fields mean the defaults, negative ones no

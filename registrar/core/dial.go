@@ -21,6 +21,9 @@ func newElementDials() elementDials { return elementDials{pending: make(map[endp
 // one that is there already, or a new one to its ASAP endpoint.
 func (r *Registrar) reach(now time.Time, e *entry) {
 	el, ok := r.lookup(e.key)
+	if e.candidate {
+		el, ok = *e.ghost, true
+	}
 	if !ok || e.conn != 0 {
 		return
 	}

@@ -43,6 +43,8 @@ type entry struct {
 	// ghost is the element as it was before another registrar removed it, while
 	// its association here is asked whether it is gone. See removedByHome.
 	ghost *handlespace.Element
+	// candidate says that ghost comes from an image: see restore.go.
+	candidate bool
 }
 
 // live reports whether the element can be believed to be there: it has spoken on
@@ -183,7 +185,7 @@ func (r *Registrar) elementConnLost(now time.Time, c *conn, wasUp bool) {
 		case !e.owned && e.verifying:
 			r.remove(now, e, "unreachable")
 			continue
-		case !e.owned:
+		case !e.owned && !e.candidate:
 			r.dropEntry(now, e)
 			continue
 		}
@@ -220,7 +222,7 @@ func (r *Registrar) linkTimeout(now time.Time, k handlespace.Key) {
 	case e == nil || e.conn != 0:
 	case e.tried && (e.owned || e.verifying):
 		r.remove(now, e, "unreachable")
-	case e.owned: // its turn to be dialed has not come
+	case e.owned, e.candidate && !e.tried: // its turn to be dialed has not come
 		e.until = time.Time{}
 		r.await(now, e)
 	default:

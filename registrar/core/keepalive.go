@@ -65,7 +65,11 @@ func (r *Registrar) keepAliveAck(now time.Time, c *conn, m *asap.EndpointKeepAli
 		return
 	}
 	if e.ghost != nil && e.conn == c.id {
-		r.revive(now, e)
+		if e.candidate {
+			r.confirm(now, e)
+		} else {
+			r.revive(now, e)
+		}
 		return
 	}
 	el, ok := r.lookup(e.key)

@@ -114,6 +114,7 @@ const (
 	EventRemoteError                              // an ASAP_ERROR or ENRP_ERROR came; Reason
 	EventDrained                                  // after Drain: all elements have new homes, or nobody takes them
 	EventReconfigured                             // Reconfigure has been carried out
+	EventRestoring                                // Count elements of an image are asked whether they are there
 )
 
 var eventNames = [...]string{
@@ -125,7 +126,7 @@ var eventNames = [...]string{
 	EventTakeover: "took over", EventTakenOver: "taken over by another registrar",
 	EventElementUnresponsive: "element does not answer", EventRefused: "refused",
 	EventRemoteError: "remote error", EventDrained: "drained",
-	EventReconfigured: "reconfigured",
+	EventReconfigured: "reconfigured", EventRestoring: "asking elements of before the restart",
 }
 
 // EventKinds returns all kinds.

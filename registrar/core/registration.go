@@ -48,7 +48,7 @@ func (r *Registrar) register(now time.Time, c *conn, m *asap.Registration) {
 	r.link(now, e, c)
 	e.registered = now
 	e.spoke(now)
-	e.assert, e.condemned, e.takenFrom, e.contender, e.ghost = false, false, 0, 0, nil
+	e.assert, e.condemned, e.takenFrom, e.contender, e.ghost, e.candidate = false, false, 0, 0, nil, false
 	r.scheduleKeepAlive(now, e)
 	r.setLife(now, ch.New)
 	r.announce(enrp.AddPE, ch.New)
@@ -203,7 +203,7 @@ func (r *Registrar) deregister(now time.Time, c *conn, m *asap.Deregistration) {
 	case !r.allows(OpDeregister, c, m.Handle):
 		refuse("deregistration is denied")
 	case !ok:
-		if e := r.entries[k]; e != nil && e.conn == c.id {
+		if e := r.entries[k]; e != nil && (e.conn == c.id || e.candidate && r.sameElement(c, *e.ghost)) {
 			r.dropEntry(now, e)
 		}
 	case !r.sameElement(c, el):

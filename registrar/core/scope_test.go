@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"testing"
 	"time"
-
-	"github.com/rserpool/rserpool/registrar/core"
 )
 
 // some returns part of the hosts, at random, at least one.
@@ -30,11 +28,7 @@ func disaster(w *world, rs, es []*host) {
 	case 1: // and come back, some with the identifier they had
 		for _, h := range rs {
 			if h.node == nil {
-				cfg := core.Config{Profile: w.profile.Registrar}
-				if w.rnd.IntN(2) == 0 {
-					cfg.ID = h.lastID
-				}
-				h.startRegistrar(cfg, rs...)
+				h.startRegistrar(h.again(), rs...)
 			}
 		}
 	case 2: // elements die

@@ -12,6 +12,7 @@ import (
 type Stats struct {
 	Registrations     uint64 // of new elements
 	Reregistrations   uint64
+	Restored          uint64 // elements of an image that have answered
 	Deregistrations   uint64
 	Rejected          uint64 // registrations and deregistrations that were refused
 	Removed           uint64 // elements removed here, for whatever reason

@@ -148,6 +148,7 @@ func (r *Registrar) begin(now time.Time, reason string) {
 			r.adopt(now, e, el)
 		}
 	}
+	r.restore(now)
 	r.announcePresence(true)
 	r.announceTimeout(now)
 }

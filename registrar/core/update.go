@@ -63,6 +63,9 @@ func (r *Registrar) update(now time.Time, p *peer, m *enrp.HandleUpdate) {
 		el, ok := r.lookup(k)
 		switch {
 		case !ok: // §3.3.2: "SHOULD take no further actions"
+			if e := r.entries[k]; e != nil {
+				r.forgetCandidate(now, e)
+			}
 		case el.Home != p.id:
 			r.refused(p, "removal of an element of "+el.Home.String())
 		default:
@@ -89,6 +92,7 @@ func (r *Registrar) accept(now time.Time, p *peer, k handlespace.Key, pe rserpoo
 		return false
 	}
 	if e := r.entries[k]; e != nil {
+		r.forgetCandidate(now, e)
 		e.ghost = nil
 		if mine && pe.Home != r.id {
 			r.disown(e)

@@ -101,6 +101,7 @@ type host struct {
 	node   node // nil while down
 	life   int  // incarnation
 	lastID rserpool.RegistrarID
+	image  []byte // of the handlespace, on its disk
 	ends   map[uint64]*end
 	wake   time.Time
 	// The host's clock goes wrong by offset, and runs at rate.
