@@ -2,12 +2,17 @@ package poolelement_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log"
+	"net"
 	"net/http"
+	"sync/atomic"
+	"time"
 
 	"github.com/rserpool/rserpool/poolelement"
+	"github.com/rserpool/rserpool/poolelement/cookie"
 	"github.com/rserpool/rserpool/registrar"
 	registrarcore "github.com/rserpool/rserpool/registrar/core"
 	"github.com/rserpool/rserpool/rserpool"
@@ -95,4 +100,86 @@ func ExamplePoolElement_Accept() {
 	fmt.Println("serving", pe.Handle())
 	_ = srv.Close() // closes pe
 	// Output: serving WebPool
+}
+
+// A web server on a TCP port is a member of a pool; how busy it is decides how many
+// users it gets.
+func ExampleRegister() {
+	registrar, stop := startRegistrar()
+	defer stop()
+
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	var busy atomic.Int32
+	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		busy.Add(1)
+		defer busy.Add(-1)
+		fmt.Fprintln(w, "hello")
+	})}
+	go func() { _ = srv.Serve(l) }() // until it is closed
+	defer srv.Close()
+
+	ctx := context.Background()
+	m, err := poolelement.Register(ctx, "WebPool", l.Addr(), &poolelement.Config{
+		Registrars: []string{registrar},
+		Policy:     rserpool.Policy{Type: rserpool.LeastUsed},
+		Load:       func() float64 { return float64(busy.Load()) / 100 },
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(m.Transport().Protocol, m.State().Registered)
+	fmt.Println(m.Shutdown(ctx)) // users do not come any more
+	// Output:
+	// tcp true
+	// <nil>
+}
+
+// Elements of one program share a UDP port and the association with their home
+// registrar.
+func ExampleNewEndpoint() {
+	registrar, stop := startRegistrar()
+	defer stop()
+
+	ctx := context.Background()
+	ep, err := poolelement.NewEndpoint(ctx, &poolelement.Config{Registrars: []string{registrar}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer ep.Close()
+	for _, pool := range []rserpool.PoolHandle{"EchoPool", "TimePool"} {
+		pe, err := poolelement.Listen(ctx, pool, &poolelement.Config{Endpoint: ep})
+		if err != nil {
+			log.Fatal(err)
+		}
+		defer pe.Close()
+		fmt.Println(pe.Handle(), pe.ASAPPort() == ep.ASAPPort())
+	}
+	// Output:
+	// EchoPool true
+	// TimePool true
+}
+
+// Users carry the state of their session to the next element, and cannot read or change
+// it.
+func ExampleConfig_cookies() {
+	key, err := cookie.NewKey([]byte("the same at all elements, and secret"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	sealer, err := cookie.NewSealer(&cookie.Config{Pool: "CounterPool", Keys: []cookie.Key{key}, Life: time.Minute})
+	if err != nil {
+		log.Fatal(err)
+	}
+	cfg := &poolelement.Config{Registrars: []string{"192.0.2.1:3863"}, Cookies: sealer}
+	serve := func(ctx context.Context, s *poolelement.Session) {
+		state, err := s.Cookie(ctx) // what an element has sealed, or nil
+		if errors.Is(err, cookie.ErrInvalid) {
+			return // a user who made it up, or came too late
+		}
+		_ = s.SendCookie(ctx, append(state, '|'))
+	}
+	_, _ = cfg, serve
 }

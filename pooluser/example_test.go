@@ -2,9 +2,13 @@ package pooluser_test
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
+	"io"
 	"log"
 	"net/http"
+	"sync/atomic"
+	"time"
 
 	"github.com/rserpool/rserpool/asap/core"
 	"github.com/rserpool/rserpool/poolelement"
@@ -116,4 +120,61 @@ func ExamplePoolUser_DialContext() {
 	_, err = client.Get("http://NoSuchPool/index.html")
 	fmt.Println(err)
 	// Output: Get "http://NoSuchPool/index.html": dial tcp: pooluser: dial NoSuchPool: asap: unknown pool handle
+}
+
+// With TLS each element proves who it is before it gets a byte: the session tells when
+// it has moved, and TLS begins anew.
+func ExampleSession_ElementConn() {
+	cfg := &tls.Config{ServerName: "bank.example"}
+	handshake := func(ctx context.Context, s *pooluser.Session) (*tls.Conn, error) {
+		nc, err := s.ElementConn(ctx)
+		if err != nil {
+			return nil, err
+		}
+		secure := tls.Client(nc, cfg)
+		return secure, secure.HandshakeContext(ctx)
+	}
+	// dial returns a function that asks a question and waits for the answer, with another
+	// element if need be.
+	dial := func(ctx context.Context, pu *pooluser.PoolUser) (func(question, answer []byte) error, error) {
+		s, err := pu.Dial(ctx, "BankPool")
+		if err != nil {
+			return nil, err
+		}
+		var current atomic.Pointer[tls.Conn]
+		begin := func(ctx context.Context, _ []byte) error {
+			secure, err := handshake(ctx, s)
+			current.Store(secure)
+			return err
+		}
+		s.OnFailover(begin)
+		if err := begin(ctx, nil); err != nil {
+			return nil, err
+		}
+		return func(question, answer []byte) error {
+			return s.Exchange(ctx, func(context.Context) error {
+				secure := current.Load()
+				if _, err := secure.Write(question); err != nil {
+					return err
+				}
+				_, err := io.ReadFull(secure, answer)
+				return err
+			})
+		}, nil
+	}
+	_ = dial
+}
+
+// An element of a TCP pool that breaks its connections comes last from then on; others
+// are dialed beside one that does not answer at once.
+func ExampleConfig_race() {
+	pu, err := pooluser.New(&pooluser.Config{
+		Registrars: []string{"192.0.2.1:3863", "192.0.2.2:3863"},
+		Race:       3, RaceDelay: 250 * time.Millisecond,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer pu.Close()
+	http.DefaultTransport.(*http.Transport).DialContext = pu.DialContext
 }
