@@ -53,6 +53,20 @@ func (a *arrivals) gap() (longest time.Duration) {
 	return longest
 }
 
+// fall lets an element die: its process is killed, stands still, or its host is cut off.
+func fall(t testing.TB, way string, n node, p *process) {
+	t.Helper()
+	switch way {
+	case "killed":
+		p.signal(syscall.SIGKILL)
+	case "frozen":
+		p.signal(syscall.SIGSTOP)
+	case "unplugged":
+		n.link(t, "a", false)
+		n.link(t, "b", false)
+	}
+}
+
 // Elements of ours die in each of the ways in which hosts do, and the user goes on
 // with the next: reply numbers go on, and how long nothing came is in the log.
 func TestOurUserFailsOver(t *testing.T) {
@@ -91,15 +105,7 @@ func TestOurUserFailsOver(t *testing.T) {
 					}()
 					require.Eventually(t, func() bool { return got.count() > 50 }, 20*time.Second, 10*time.Millisecond, stderr.String())
 					element(0xe002)
-					switch way {
-					case "killed":
-						first.signal(syscall.SIGKILL)
-					case "frozen":
-						first.signal(syscall.SIGSTOP)
-					case "unplugged":
-						n.link(t, "a", false)
-						n.link(t, "b", false)
-					}
+					fall(t, way, n, first)
 					before := got.count()
 					require.Eventually(t, func() bool { return got.count() > before+200 }, 60*time.Second, 10*time.Millisecond, stderr.String())
 					_ = feed.Close()

@@ -125,11 +125,11 @@ func TestRspserverAtOurRegistrar(t *testing.T) {
 }
 
 // call sends lines to a pool and returns the replies.
-func call(t testing.TB, _ host, pool, registrar, lines string) string {
+func call(t testing.TB, _ host, pool, registrar, lines string, more ...string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, bin("rserpool"), "call", pool, "--registrar", registrar)
+	cmd := exec.CommandContext(ctx, bin("rserpool"), append([]string{"call", pool, "--registrar", registrar}, more...)...)
 	cmd.Stdin = strings.NewReader(lines)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr

@@ -24,6 +24,8 @@ const (
 	asapDoomed  = 3867
 	asapPeering = 3869
 	asapPair    = 3871
+	asapCookies = 3873
+	asapRates   = 3875
 )
 
 // padded is a message with bytes appended, which its length counts or not.
