@@ -92,6 +92,7 @@ func newMixedScope(t *testing.T) *mixedScope {
 		}
 		s.inNode(name, "element", n, args)
 	}
+	t.Cleanup(func() { _, _ = r3.run(20*time.Second, "sh", "-c", "pkill -KILL -x rspserver; pkill -KILL -x pingpongclient") })
 	for i := range 10 {
 		name, pool := fmt.Sprintf("their-element-%d", i), fmt.Sprintf("Mixed%d", i%3)
 		s.pools[name] = elementKey(pool, uint32(0xb00+i))
@@ -168,7 +169,6 @@ func (s *mixedScope) inNode(name, kind string, n node, args []string, more ...fu
 // inGuest adds a program of rsplib's.
 func (s *mixedScope) inGuest(name, kind string, m machine, args []string) {
 	p := &peer{m, name}
-	s.t.Cleanup(func() { _, _ = tryRig(20*time.Second, "stop", m.name, name, "KILL") })
 	s.add(name, kind,
 		func() { rig(s.t, append([]string{"bg", m.name, name}, args...)...) },
 		func() { p.stop(s.t, "KILL") })
@@ -179,6 +179,9 @@ func (s *mixedScope) inGuest(name, kind string, m machine, args []string) {
 func (s *mixedScope) registrarIn(name string, m machine, args []string, id func() string) {
 	kill := func() {
 		_, _ = m.run(20*time.Second, "sh", "-c", "touch /run/rig/dead; pkill -KILL -x rspregistrar")
+		if log := (&peer{m, name}).log(); strings.Contains(log, "ABORTING") {
+			s.t.Logf("%s had died by itself: %s", name, lastLine(log))
+		}
 	}
 	s.t.Cleanup(kill)
 	s.add(name, "registrar", func() {
