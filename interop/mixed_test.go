@@ -171,7 +171,13 @@ func (s *mixedScope) inGuest(name, kind string, m machine, args []string) {
 	p := &peer{m, name}
 	s.add(name, kind,
 		func() { rig(s.t, append([]string{"bg", m.name, name}, args...)...) },
-		func() { p.stop(s.t, "KILL") })
+		func() {
+			if over, status := p.ended(); over {
+				s.t.Logf("%s had ended by itself with status %s", name, status)
+				return
+			}
+			p.stop(s.t, "KILL")
+		})
 }
 
 // registrarIn adds a registrar of rsplib's. The associations of its life before may

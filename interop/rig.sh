@@ -183,8 +183,7 @@ bg() {
 	[ $# -ge 3 ] || usage
 	local name=$1 tag=$2 i; shift 2
 	rm -f "$run/$name/$tag".{log,gpid,rc}
-	submit "$name" "echo \$\$ >/run/rig/$tag.gpid" \
-		"exec >/run/rig/$tag.log 2>&1" "$(quoted "$@") & p=\$!" \
+	submit "$name" "exec >/run/rig/$tag.log 2>&1" "$(quoted "$@") & p=\$!" \
 		"echo \$p >/run/rig/$tag.gpid" "wait \$p" \
 		"echo \$? >/run/rig/$tag.rc"
 	for ((i = 0; i < 400; i++)); do
