@@ -92,7 +92,9 @@ func newMixedScope(t *testing.T) *mixedScope {
 		}
 		s.inNode(name, "element", n, args)
 	}
-	t.Cleanup(func() { _, _ = r3.run(20*time.Second, "sh", "-c", "pkill -KILL -x rspserver; pkill -KILL -x pingpongclient") })
+	t.Cleanup(func() {
+		_, _ = r3.run(20*time.Second, "sh", "-c", "pkill -KILL -x rspserver; pkill -KILL -x pingpongclient")
+	})
 	for i := range 10 {
 		name, pool := fmt.Sprintf("their-element-%d", i), fmt.Sprintf("Mixed%d", i%3)
 		s.pools[name] = elementKey(pool, uint32(0xb00+i))
