@@ -56,11 +56,7 @@ if [ -z "${BENCH:-}" ]; then
 fi
 [ -z "${REPORT:-}" ] || out+=(-report "$REPORT")
 [ -z "${PLOT:-}" ] || out+=(-plot "$PLOT")
-with=
-for f in bench/compare/*/RESULTS.md; do # what has a runner of its own
-	[ ! -e "$f" ] || with+=${with:+,}$f
-done
-[ -z "$with" ] || out+=(-with "$with")
+out+=(-with bench/RESOLUTIONS.md) # has a runner of its own: make bench-resolve
 # A network namespace of its own keeps the ports of others out of the way.
 isolated=()
 if unshare -n ip link set lo up 2>/dev/null; then

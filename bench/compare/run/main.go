@@ -57,7 +57,7 @@ func main() {
 	flag.StringVar(&f.raw, "o", "", "write every single result to this `file`, one JSON object a line")
 	flag.StringVar(&f.report, "report", "", "write the tables with date, machine and command to this `file`")
 	flag.StringVar(&f.plot, "plot", "", "draw the figures that matter most into this SVG `file`")
-	flag.StringVar(&f.with, "with", "", "markdown `files` to end the report with, with commas between; missing ones are left out")
+	flag.StringVar(&f.with, "with", "", "markdown `files` that the report links, with commas between; missing ones are left out")
 	flag.StringVar(&f.command, "as", strings.Join(os.Args, " "), "the `command` that the report names")
 	flag.StringVar(&f.render, "render", "", "measure nothing, take the results of this raw `file`")
 	flag.Parse()

@@ -21,7 +21,7 @@ type report struct {
 	goals []goal
 	base  string
 	plot  string // path of the plot as the report links it, "" for none
-	with  string // markdown files at its end
+	with  string // markdown files that it links at its end
 }
 
 // write writes the report to w, and to the file of that name if it is not empty.
@@ -40,6 +40,18 @@ func (r report) write(w io.Writer, name string) error {
 		}
 		table(&b, t, r.results, r.base)
 	}
+	if err := r.others(&b, name); err != nil {
+		return err
+	}
+	if _, err := w.Write(b.Bytes()); err != nil || name == "" {
+		return err
+	}
+	return os.WriteFile(name, b.Bytes(), 0o644)
+}
+
+// others links the results of other runners, by the heading of each file.
+func (r report) others(w io.Writer, name string) error {
+	began := false
 	for f := range strings.SplitSeq(r.with, ",") {
 		text, err := os.ReadFile(f)
 		if f == "" || errors.Is(err, fs.ErrNotExist) {
@@ -48,12 +60,14 @@ func (r report) write(w io.Writer, name string) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(&b, "\n%s\n", bytes.TrimSpace(text))
+		if !began {
+			began = true
+			fmt.Fprint(w, "\n## Measured elsewhere\n\n")
+		}
+		heading, _, _ := strings.Cut(string(bytes.TrimSpace(text)), "\n")
+		fmt.Fprintf(w, "- [%s](%s)\n", strings.TrimSpace(strings.TrimLeft(heading, "#")), relative(name, f))
 	}
-	if _, err := w.Write(b.Bytes()); err != nil || name == "" {
-		return err
-	}
-	return os.WriteFile(name, b.Bytes(), 0o644)
+	return nil
 }
 
 // head is the top of a report: what was run, when, on what.

@@ -121,12 +121,12 @@ func TestRawFileRoundTrip(t *testing.T) {
 	require.Equal(t, one.String(), two.String())
 }
 
-// A report has headings once, a link to the plot, and what other runners have written.
+// A report has headings once, a link to the plot, and links to what other runners have written.
 func TestReport(t *testing.T) {
 	got, plan := sample(t)
 	dir := t.TempDir()
 	more := filepath.Join(dir, "more.md")
-	require.NoError(t, os.WriteFile(more, []byte("## More\n\ntext\n"), 0o600))
+	require.NoError(t, os.WriteFile(more, []byte("# More of it\n\ntext\n"), 0o600))
 	goals, err := parseGoals("bulk rate fast >= 5 slow", plan)
 	require.NoError(t, err)
 	var b strings.Builder
@@ -138,7 +138,7 @@ func TestReport(t *testing.T) {
 	written, err := os.ReadFile(name)
 	require.NoError(t, err)
 	require.Equal(t, b.String(), string(written))
-	for _, want := range []string{"](p.svg)", "## Targets", "## First", "## Second", "## More\n\ntext", "| command | `make bench-peers` |", "| fast | `bin/fast` |"} {
+	for _, want := range []string{"](p.svg)", "## Targets", "## First", "## Second", "- [More of it](more.md)\n", "| command | `make bench-peers` |", "| fast | `bin/fast` |"} {
 		require.Equal(t, 1, strings.Count(b.String(), want), want)
 	}
 }
