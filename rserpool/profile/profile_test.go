@@ -114,7 +114,7 @@ func TestValidate(t *testing.T) {
 var names = map[string]string{
 	"Heartbeat": "PEER-HEARTBEAT-CYCLE", "MaxTimeLastHeard": "MAX-TIME-LAST-HEARD", "MaxTimeNoResponse": "MAX-TIME-NO-RESPONSE",
 	"MaxBadReports": "MAX-BAD-PE-REPORT", "ServerAnnounce": "T6-Serverannounce",
-	"Request":       "T1-ENRPrequest", "Registration": "T2-registration", "Deregistration": "T3-deregistration",
+	"Request": "T1-ENRPrequest", "Registration": "T2-registration", "Deregistration": "T3-deregistration",
 	"Reregistration": "T4-reregistration", "Hunt": "T5-Serverhunt", "Outdate": "T7-ENRPoutdate", "StaleCache": "stale.cache.value",
 	"RetransMax": "RETRAN-MAX", "MaxRegAttempts": "MAX-REG-ATTEMPT", "MaxRequestRetransmits": "MAX-REQUEST-RETRANSMIT",
 	"RTOInitial": "RTO.Initial", "RTOMin": "RTO.Min", "RTOMax": "RTO.Max", "HeartbeatInterval": "HB.interval",
