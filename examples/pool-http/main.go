@@ -2,14 +2,16 @@
 // registrar, clients reach them by the name of the pool, and what dies is replaced by
 // what lives. Neither the servers' handlers nor the client's requests know of it.
 //
-//	go run ./examples/pool-http
+//	go run ./examples/pool-http                             # all in one process, on loopback
+//	go run ./examples/pool-http serve 192.0.2.1:80 192.0.2.9:3863
+//	go run ./examples/pool-http get http://WebPool/ 192.0.2.9:3863
 //
-// A registrar, three servers and a client run in one process here, on loopback, as
-// separate processes on several hosts would.
+// The last address is that of a registrar, such as `rserpool registrar`.
 package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -30,13 +32,47 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, os.Stdout); err != nil {
+	if err := run(ctx, os.Stdout, os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, out io.Writer) error {
+func run(ctx context.Context, out io.Writer, args []string) error {
+	switch {
+	case len(args) == 0:
+		return demo(ctx, out)
+	case len(args) == 3 && args[0] == "serve":
+		s, err := start(ctx, fmt.Sprint("server ", os.Getpid()), args[1], args[2:])
+		if err != nil {
+			return err
+		}
+		fmt.Fprintln(out, "registered", s.member.ID())
+		<-ctx.Done()
+		return s.stop()
+	case len(args) == 3 && args[0] == "get":
+		return withClient(args[2:], func(client *http.Client) error {
+			answer, err := get(ctx, client, args[1])
+			fmt.Fprintln(out, answer)
+			return err
+		})
+	}
+	return errors.New("usage: pool-http [serve ADDRESS REGISTRAR | get URL REGISTRAR]")
+}
+
+// withClient calls f with a client for which the host in a URL is the name of a pool.
+func withClient(registrars []string, f func(*http.Client) error) error {
+	pu, err := pooluser.New(&pooluser.Config{Registrars: registrars, Profile: core.ProfileFast})
+	if err != nil {
+		return err
+	}
+	defer pu.Close()
+	transport := &http.Transport{DialContext: pu.DialContext} // that is all
+	defer transport.CloseIdleConnections()
+	return f(&http.Client{Transport: transport, Timeout: 10 * time.Second})
+}
+
+func demo(ctx context.Context, out io.Writer) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	reg, err := registrar.New(&registrar.Config{Listen: "127.0.0.1@0", Profile: registrarcore.ProfileFast})
@@ -49,39 +85,42 @@ func run(ctx context.Context, out io.Writer) error {
 
 	servers := map[string]*server{}
 	for i := range 3 {
-		s, err := start(ctx, fmt.Sprint("server ", i+1), registrars)
+		s, err := start(ctx, fmt.Sprint("server ", i+1), "127.0.0.1:0", registrars)
 		if err != nil {
 			return err
 		}
 		defer s.kill()
 		servers[s.name] = s
 	}
-
-	pu, err := pooluser.New(&pooluser.Config{Registrars: registrars, Profile: core.ProfileFast})
-	if err != nil {
-		return err
-	}
-	defer pu.Close()
-	// That is all a client needs: the host in a URL is the name of the pool.
-	transport := &http.Transport{DialContext: pu.DialContext}
-	defer transport.CloseIdleConnections()
-	client := &http.Client{Transport: transport, Timeout: 10 * time.Second}
-
-	for n := 1; n <= 9; n++ {
-		who, err := get(ctx, client, "http://WebPool/")
-		if err != nil {
-			return err
+	return withClient(registrars, func(client *http.Client) error {
+		for n := 1; n <= 9; n++ {
+			who, err := get(ctx, client, "http://WebPool/")
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(out, "request %d: %s\n", n, who)
+			if n == 3 || n == 6 {
+				servers[who].kill()
+				fmt.Fprintf(out, "%s is dead\n", who)
+			}
 		}
-		fmt.Fprintf(out, "request %d: %s\n", n, who)
-		if n == 3 || n == 6 {
-			servers[who].kill()
-			fmt.Fprintf(out, "%s is dead\n", who)
-		}
-	}
-	return nil
+		return nil
+	})
 }
 
-func get(ctx context.Context, client *http.Client, url string) (string, error) {
+// get asks for a URL. A server that dies may take a request with it, and nobody but the
+// client knows whether that may be made again; net/http does so only where the server
+// cannot have seen it.
+func get(ctx context.Context, client *http.Client, url string) (answer string, err error) {
+	for range 3 {
+		if answer, err = try(ctx, client, url); err == nil || ctx.Err() != nil {
+			break
+		}
+	}
+	return answer, err
+}
+
+func try(ctx context.Context, client *http.Client, url string) (string, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return "", err
@@ -103,8 +142,8 @@ type server struct {
 }
 
 // start serves, and enters the server into the pool.
-func start(ctx context.Context, name string, registrars []string) (*server, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+func start(ctx context.Context, name, address string, registrars []string) (*server, error) {
+	l, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, err
 	}
@@ -128,6 +167,14 @@ func start(ctx context.Context, name string, registrars []string) (*server, erro
 		return nil, err
 	}
 	return s, nil
+}
+
+// stop takes the server out of the pool and lets its requests end.
+func (s *server) stop() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	err := s.member.Shutdown(ctx)
+	return errors.Join(err, s.http.Shutdown(ctx))
 }
 
 // kill ends the server without a word to anybody but by connections that break.
