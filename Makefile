@@ -27,7 +27,7 @@ GOLDEN = $(shell grep -rlE 'Bool."update"|"github.com/rserpool/rserpool/internal
 	--include='*_test.go' . 2>/dev/null | xargs -r -n1 dirname | sort -u)
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race fuzz bench bench-peers cover lint golden sim kill \
+.PHONY: help build test race fuzz bench bench-peers bench-resolve cover lint golden sim kill \
 	interop test-compare test-grpc test-web api tidy check cross demo soak cover-core
 
 help: ## list the targets
@@ -69,6 +69,9 @@ bench: ## the project's own benchmarks (BENCH=regexp, BENCHTIME, PKG)
 bench-peers: build ## beside other stacks; writes bench/RESULTS.md (ROUNDS, BENCH=bulk,assoc, SKIP)
 	ROUNDS=$(ROUNDS) BENCH='$(filter-out .,$(BENCH))' SKIP='$(SKIP)' bench/compare/bench.sh
 
+bench-resolve: ## a registrar beside etcd; writes bench/RESOLUTIONS.md (ROUNDS)
+	cd bench/compare/resolve && $(GO) run . -rounds $(ROUNDS) -o ../../RESOLUTIONS.md
+
 cover: ## coverage of all packages by all tests; profile in cover.out
 	$(GO) test -timeout 15m -coverpkg=./... -coverprofile=cover.out ./...
 	@$(GO) tool cover -func=cover.out | tail -1
@@ -90,6 +93,7 @@ lint: ## gofmt, vet, architecture, API record; golangci-lint if installed
 	$(GO) test ./internal/archtest
 	$(GO) run ./internal/apidump
 	cd bench/compare && $(GO) vet ./...
+	cd bench/compare/resolve && $(GO) vet ./...
 	cd examples/grpc && $(GO) vet ./...
 	@if command -v golangci-lint >/dev/null; then golangci-lint run; \
 		else echo "make lint: golangci-lint is not installed, skipped"; fi
@@ -131,6 +135,7 @@ api: ## record the exported identifiers in api/
 tidy: ## go mod tidy for all modules
 	$(GO) mod tidy
 	cd bench/compare && $(GO) mod tidy
+	cd bench/compare/resolve && $(GO) mod tidy
 	cd examples/grpc && $(GO) mod tidy
 
 cross: ## compile for the systems and word sizes that tests do not run on

@@ -18,6 +18,7 @@ type conn struct {
 	channel core.Channel
 	assoc   *sctp.Association // nil while it is dialed
 	cancel  context.CancelFunc
+	last    int // place in Registrar.todo of the last Send for it
 }
 
 // describe tells the state machine about an association.
@@ -118,25 +119,6 @@ func (r *Registrar) dial(act core.Action) {
 	})
 }
 
-// read hands the messages of a connection to the state machine.
-func (r *Registrar) read(c *conn) {
-	buf := make([]byte, 4096)
-	for {
-		m, err := c.assoc.ReceiveMessage(r.ctx, buf[:cap(buf)], maxMessage)
-		if err != nil {
-			r.lost(c, err)
-			_ = c.assoc.Close() // ended already, or of no use
-			return
-		}
-		if cap(m.Data) > cap(buf) && cap(m.Data) <= 64<<10 {
-			buf = m.Data
-		}
-		kind, begin := kindOf(c.channel, m.Data), time.Now()
-		r.input(func(now time.Time) { r.core.Receive(now, c.id, uint32(m.PPID), m.Data) })
-		r.meters[kind].observe(time.Since(begin))
-	}
-}
-
 // lost says that a connection ended by itself.
 func (r *Registrar) lost(c *conn, err error) {
 	r.input(func(now time.Time) {
@@ -147,9 +129,10 @@ func (r *Registrar) lost(c *conn, err error) {
 	})
 }
 
-// send carries out a Send action without waiting. The caller holds mu. False: the
-// connection cannot take it.
-func (r *Registrar) send(act core.Action, b []byte) ([]byte, bool) {
+// send carries out a Send action without waiting. more says that there are others for the
+// same connection, which may share its packets. The caller holds mu. False: the connection
+// cannot take it.
+func (r *Registrar) send(act core.Action, b []byte, more bool) ([]byte, bool) {
 	c := r.conns[act.Conn]
 	if c == nil || c.assoc == nil {
 		return b, true // ended: the state machine hears of it
@@ -158,7 +141,7 @@ func (r *Registrar) send(act core.Action, b []byte) ([]byte, bool) {
 	if len(b) == 0 {
 		return b, true
 	}
-	err := c.assoc.TrySend(&sctp.Message{PPID: sctp.PPID(c.channel.PPID()), Data: b})
+	err := c.assoc.TrySend(&sctp.Message{PPID: sctp.PPID(c.channel.PPID()), Data: b, More: more})
 	if err != nil {
 		r.log.Debug("send", zap.Uint64("conn", uint64(act.Conn)), zap.Error(err))
 	}

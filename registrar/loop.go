@@ -26,25 +26,11 @@ func (r *Registrar) input(f func(now time.Time)) {
 
 // settle drains the outputs. A failed send is a new input, whose outputs follow.
 func (r *Registrar) settle() {
-	var b []byte
-	for {
-		act, ok := r.core.PollAction()
-		if !ok {
-			break
+	for r.collect() {
+		for i := range r.todo {
+			r.perform(i)
 		}
-		switch act.Kind {
-		case core.Dial:
-			r.dial(act)
-		case core.Send:
-			if b, ok = r.send(act, b); !ok {
-				r.core.Lost(time.Now(), act.Conn, "send failed")
-				r.end(core.Action{Kind: core.Abort, Conn: act.Conn, Reason: "send failed"})
-			}
-		case core.Close, core.Abort:
-			r.end(act)
-		case core.Multicast:
-			r.channels.send(act)
-		}
+		clear(r.todo) // holds messages
 	}
 	for {
 		e, ok := r.core.PollEvent()
@@ -58,6 +44,39 @@ func (r *Registrar) settle() {
 		r.serve()
 	}
 	r.arm()
+}
+
+// collect takes what the machine wants done by now, and reports whether there is anything.
+// Messages for the same connection go into one packet: each but the last is marked as not
+// the last one.
+func (r *Registrar) collect() bool {
+	r.todo = r.todo[:0]
+	for act, ok := r.core.PollAction(); ok; act, ok = r.core.PollAction() {
+		if c := r.conns[act.Conn]; act.Kind == core.Send && c != nil {
+			c.last = len(r.todo)
+		}
+		r.todo = append(r.todo, act)
+	}
+	return len(r.todo) > 0
+}
+
+// perform does action i of those that were collected.
+func (r *Registrar) perform(i int) {
+	act := r.todo[i]
+	switch act.Kind {
+	case core.Dial:
+		r.dial(act)
+	case core.Send:
+		c, ok := r.conns[act.Conn], false
+		if r.out, ok = r.send(act, r.out, c != nil && c.last > i); !ok {
+			r.core.Lost(time.Now(), act.Conn, "send failed")
+			r.end(core.Action{Kind: core.Abort, Conn: act.Conn, Reason: "send failed"})
+		}
+	case core.Close, core.Abort:
+		r.end(act)
+	case core.Multicast:
+		r.channels.send(act)
+	}
 }
 
 // arm sets the one timer to the next deadline.

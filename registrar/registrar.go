@@ -45,6 +45,8 @@ type Registrar struct {
 	isReady bool
 	isDrain bool
 	closed  bool
+	todo    []core.Action // scratch
+	out     []byte        // scratch
 	journal journal
 	rates   rates
 	page    pageCache

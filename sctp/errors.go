@@ -11,7 +11,8 @@ import (
 
 // Errors of calls that leave the association as it is.
 var (
-	// ErrWouldBlock is what TrySend returns while the send buffer is full.
+	// ErrWouldBlock is what TrySend returns while the send buffer is full, and
+	// TryReceiveMessage while there is no message.
 	ErrWouldBlock = core.ErrWouldBlock
 	// ErrMessageTooLarge is a message above Config.MaxMessageSize, or above the
 	// limit that a call that receives was given.
