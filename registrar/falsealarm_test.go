@@ -41,7 +41,7 @@ func (w *warnings) Check(e zapcore.Entry, c *zapcore.CheckedEntry) *zapcore.Chec
 // element or other end of a session that lives is taken for dead. Elements and users are
 // idle, or talk all the time, or now and then. SIM_SEEDS is for how many minutes.
 func TestSimnetFastProfileWithoutFalseAlarms(t *testing.T) {
-	span := time.Minute / 2
+	span := 15 * time.Second
 	if n, err := strconv.Atoi(os.Getenv("SIM_SEEDS")); err == nil {
 		span = min(time.Duration(n), 300) * time.Minute
 	}
