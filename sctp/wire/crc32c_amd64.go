@@ -17,18 +17,19 @@ const maxWords = 384
 // shifts moves checksums: multiplying shifts[m] without carries by the checksum of what
 // comes before m words of 8 bytes, and taking the checksum of the product, gives what it
 // adds to theirs. It is x^(64m-33) modulo the polynomial, bits reversed.
-var shifts [2*maxWords + 1]uint32
+var shifts = makeShifts()
 
 var threeStreams = hasCRC()
 
-func init() {
+func makeShifts() (s [2*maxWords + 1]uint32) {
 	k := uint32(1) // x^31
-	for m := 1; m < len(shifts); m++ {
-		shifts[m] = k
+	for m := 1; m < len(s); m++ {
+		s[m] = k
 		for range 8 {
 			k = castagnoli[byte(k)] ^ k>>8 // times x^8
 		}
 	}
+	return s
 }
 
 // checksum is Checksum of a packet that has a header.
