@@ -33,7 +33,8 @@ type search struct {
 	wait      bool            // also for a pool or a registrar
 	hurry     bool            // see resolve
 	preferred []rserpool.PEID // see pool.pick
-	speaks    speaks          // which elements will do
+	wanted    wanted          // which elements will do
+	once      bool            // no second round
 
 	tried    map[rserpool.PEID]bool // in this round
 	rounds   int                    // that have failed
@@ -41,8 +42,8 @@ type search struct {
 	resolved bool // this round has asked
 }
 
-func (pu *PoolUser) newSearch(h rserpool.PoolHandle, sp speaks, wait bool) *search {
-	return &search{pu: pu, handle: h, speaks: sp, wait: wait, tried: make(map[rserpool.PEID]bool)}
+func (pu *PoolUser) newSearch(h rserpool.PoolHandle, want wanted, wait bool) *search {
+	return &search{pu: pu, handle: h, wanted: want, wait: wait, tried: make(map[rserpool.PEID]bool)}
 }
 
 // errRoundOver says that every element has been tried.
@@ -87,7 +88,7 @@ func (s *search) choose(ctx context.Context) (Element, error) {
 		return el, errRoundOver
 	}
 	s.lastErr = ErrNoElement
-	if others := p.protocols(); others != "" {
+	if others := p.protocols(); others != "" && !s.once {
 		s.lastErr = fmt.Errorf("%w: they speak %s", ErrNoElement, others)
 	}
 	return el, s.lastErr
@@ -107,7 +108,7 @@ func (s *search) known() (Element, bool) {
 // pick selects an element that has not been tried in this round. The caller holds
 // pu.mu.
 func (s *search) pick(now time.Time, p *pool) (Element, bool) {
-	el, ok := p.pick(now, func(el *Element) bool { return s.tried[el.ID] || !s.speaks(el.User.Protocol) }, s.preferred)
+	el, ok := p.pick(now, func(el *Element) bool { return s.tried[el.ID] || !s.wanted(el) }, s.preferred)
 	if ok {
 		s.tried[el.ID] = true
 	}
@@ -191,7 +192,8 @@ func (w *way) discard() {
 // dialElement connects to an element. A failure is held against the element and
 // reported, unless ctx has ended.
 func (pu *PoolUser) dialElement(ctx context.Context, h rserpool.PoolHandle, el *Element) (way, error) {
-	dctx, cancel := context.WithTimeout(ctx, pu.cfg.Profile.Transport.DialTimeout)
+	limit := pu.cfg.Profile.Transport.DialTimeout
+	dctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	pu.counts.selected(h, el.ID)
 	w := way{el: *el}
@@ -200,6 +202,10 @@ func (pu *PoolUser) dialElement(ctx context.Context, h rserpool.PoolHandle, el *
 		w.assoc, err = pu.stack.Dial(dctx, asaplink.Addr(el.User), pu.cfg.sctp)
 	} else {
 		w.conn, err = pu.dialNet(dctx, el.User)
+	}
+	if err != nil && ctx.Err() == nil && dctx.Err() != nil {
+		// The time that ended is not the caller's, who would misunderstand its error.
+		err = fmt.Errorf("element %v at %v: %w for %v", el.ID, el.User, sctp.ErrUnreachable, limit)
 	}
 	if err != nil && ctx.Err() == nil && !errors.Is(err, net.ErrClosed) {
 		pu.counts.change(func(s *Stats) { s.DialFailures++ })
@@ -227,7 +233,7 @@ func (pu *PoolUser) strike(h rserpool.PoolHandle, id rserpool.PEID) {
 // ErrNoElement, or that of ctx with what was wrong. Sessions are of SCTP: pools of other
 // protocols are for DialContext.
 func (pu *PoolUser) Dial(ctx context.Context, h rserpool.PoolHandle) (*Session, error) {
-	w, err := pu.newSearch(h, speaksSCTP, pu.cfg.WaitForPool).next(ctx)
+	w, err := pu.newSearch(h, ofSCTP, pu.cfg.WaitForPool).next(ctx)
 	var se *Session
 	if err == nil {
 		se, err = pu.session(h, w)

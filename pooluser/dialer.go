@@ -79,16 +79,17 @@ func (c *NetConn) note(err error) {
 	})
 }
 
-// speaks says whether elements of a protocol will do.
-type speaks func(rserpool.Protocol) bool
+// wanted says whether an element will do.
+type wanted func(*Element) bool
 
-func speaksSCTP(p rserpool.Protocol) bool { return p == rserpool.ProtoSCTP }
+// ofSCTP wants elements that a session can be with.
+func ofSCTP(el *Element) bool { return el.User.Protocol == rserpool.ProtoSCTP }
 
-// speaksOf returns what a network of package net asks for. Whoever dials "tcp" wants a
+// ofNetwork returns what a network of package net asks for. Whoever dials "tcp" wants a
 // stream of bytes, which SCTP is, too; net/http and others always say that.
-func speaksOf(network string) speaks {
-	return func(p rserpool.Protocol) bool {
-		switch {
+func ofNetwork(network string) wanted {
+	return func(el *Element) bool {
+		switch p := el.User.Protocol; {
 		case strings.HasPrefix(network, "udp"):
 			return p == rserpool.ProtoUDP
 		case strings.HasPrefix(network, "sctp"):
@@ -114,7 +115,7 @@ func (pu *PoolUser) DialContext(ctx context.Context, network, addr string) (net.
 		host = h
 	}
 	h := rserpool.PoolHandle(host)
-	w, err := pu.newSearch(h, speaksOf(network), pu.cfg.WaitForPool).next(ctx)
+	w, err := pu.newSearch(h, ofNetwork(network), pu.cfg.WaitForPool).next(ctx)
 	var c net.Conn
 	if err == nil {
 		c, err = pu.connOf(h, w)

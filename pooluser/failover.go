@@ -109,7 +109,7 @@ func discard(c *conn) {
 
 // reconnect finds an element with which the session can go on.
 func (s *Session) reconnect(ctx context.Context) (*conn, error) {
-	find := s.pu.newSearch(s.handle, speaksSCTP, true)
+	find := s.pu.newSearch(s.handle, ofSCTP, true)
 	find.hurry = true
 	for {
 		s.mu.Lock()

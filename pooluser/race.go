@@ -133,6 +133,8 @@ func (s *search) next(ctx context.Context) (way, error) {
 			return way{el: el}, err
 		case !s.wait && !errors.Is(err, errRoundOver):
 			return way{el: el}, err
+		case s.once:
+			return way{el: el}, s.lastErr
 		}
 		if err := s.pause(ctx); err != nil {
 			return way{el: el}, s.wrap(err)
