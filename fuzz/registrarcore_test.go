@@ -30,6 +30,7 @@ const (
 	regENRPToUs // the receiver's identifier is put right
 	regMessage  // well-formed, made of the choices in the bytes
 
+	regHeard       = 13 // by multicast, on either channel
 	regReconfigure = 14
 )
 
@@ -104,6 +105,10 @@ func (g *registrarRig) drain() {
 				_, err = asap.Decode(b)
 			}
 			require.NoError(g.t, err, "%v", a)
+		case core.Multicast:
+			m, ok := a.For([]netip.Addr{hostB.Addr()}).(interface{ Validate() error })
+			require.True(g.t, ok)
+			require.NoError(g.t, m.Validate())
 		case core.Close, core.Abort:
 			g.end(a.Conn)
 		}
@@ -214,6 +219,12 @@ func (g *registrarRig) do(s step) {
 		}
 	case regReconfigure:
 		require.NoError(g.t, g.r.Reconfigure(g.now, registrarSettings(s.pick)))
+	case regHeard:
+		ch := core.ASAP
+		if s.pick&1 != 0 {
+			ch = core.ENRP
+		}
+		g.r.Heard(g.now, ch, netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 1, s.pick >> 1 & 15}), 3863), s.body)
 	case 15:
 		g.r.Receive(g.now, id, uint32(s.pick), s.body)
 	default:
@@ -224,7 +235,7 @@ func (g *registrarRig) do(s step) {
 }
 
 // FuzzRegistrarCore: a registrar with associations of elements, users and peers
-// that come, go and send anything in any order, and with time. What it sends is
+// that come, go and send anything in any order, announcements by anybody, and with time. What it sends is
 // well-formed, nothing exceeds the limits, timers do not spin, and what nobody
 // answers for is gone in the end.
 func FuzzRegistrarCore(f *testing.F) {
@@ -239,6 +250,8 @@ func FuzzRegistrarCore(f *testing.F) {
 			p := appendStep(appendStep(nil, regAccept, 3, nil), regENRPToUs, 0, b)
 			p = appendStep(appendStep(p, regAccept, 5, nil), regENRP, 0, b)
 			f.Add(appendStep(p, regAdvance, 200, nil))
+			p = appendStep(appendStep(nil, regHeard, 3, b), regConnected, 0, nil)
+			f.Add(appendStep(appendStep(p, regENRPToUs, 0, b), regAdvance, 200, nil))
 		}
 	}
 	f.Add(appendStep(appendStep(appendStep(nil, regAccept, 3, nil), regLost, 0, nil), regDrain, 0xdd, nil))
@@ -258,7 +271,7 @@ func FuzzRegistrarCore(f *testing.F) {
 	f.Fuzz(func(t *testing.T, in []byte) {
 		g := &registrarRig{t: t, now: time.Unix(1_700_000_000, 0), dialing: map[core.ConnID]core.Action{}, ended: map[core.ConnID]bool{}, enrp: map[core.ConnID]bool{}}
 		r, err := core.New(g.now, core.Config{
-			ID: fuzzRegistrar, Rand: pcg{rand.New(rand.NewPCG(6, 7))}, Profile: core.ProfileFast, SuggestTakeovers: true,
+			ID: fuzzRegistrar, Rand: pcg{rand.New(rand.NewPCG(6, 7))}, Profile: core.ProfileFast, SuggestTakeovers: true, Announce: true,
 			Peers: []rserpool.Transport{sctpAt(2, rserpool.ENRPPort), sctpAt(3, rserpool.ENRPPort)},
 			ENRP:  rserpool.Transport{Protocol: rserpool.ProtoSCTP, Port: rserpool.ENRPPort, UDPPort: 9899}, Limits: registrarLimits,
 			Restore: formerLife(g.now),

@@ -3,6 +3,7 @@ package daemon
 import (
 	"fmt"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -105,6 +106,16 @@ func (m *scrape) registrar(r *registrar.Registrar, s *core.Snapshot) {
 	}
 	for _, ch := range []core.Channel{core.ASAP, core.ENRP} {
 		m.roundTrips(ch.String(), r.RoundTrips(ch))
+	}
+	toEndpoints, toRegistrars := r.Groups()
+	m.groups(core.ASAP, toEndpoints)
+	m.groups(core.ENRP, toRegistrars)
+}
+
+// groups are the multicast groups of a channel.
+func (m *scrape) groups(ch core.Channel, list []netip.AddrPort) {
+	for _, g := range list {
+		m.gauge("announce_group_info", 1, ch.String(), family(g.Addr()), g.Addr().String(), digits(g.Port()))
 	}
 }
 

@@ -34,7 +34,8 @@ import (
 func startRegistrar(t *testing.T, id rserpool.RegistrarID, peers ...string) *registrar.Registrar {
 	t.Helper()
 	r, err := registrar.New(&registrar.Config{ID: id, Listen: "127.0.0.1@0", Profile: core.ProfileFast, Peers: peers,
-		Limits: core.Limits{Registrations: core.Rates{Source: 1e6, Pool: 1e6}}, Scope: "test", Description: "a registrar\u202e"})
+		Announce: &registrar.Announcements{Interfaces: []string{"none"}},
+		Limits:   core.Limits{Registrations: core.Rates{Source: 1e6, Pool: 1e6}}, Scope: "test", Description: "a registrar\u202e"})
 	require.NoError(t, err)
 	ended := make(chan error, 1)
 	go func() { ended <- r.Run(context.WithoutCancel(t.Context())) }()

@@ -12,6 +12,7 @@ import (
 var registrarDescs = describe(map[string]metric{
 	"registrar_info":           {"The registrar (rserpoolENRPTable); always 1.", []string{"id", "scope", "description", "profile", "asap_port", "enrp_port", "udp_port"}},
 	"registrar_address_info":   {"An address of the ENRP endpoint (rserpoolENRPENRPAddrTable); always 1.", []string{"type", "address"}},
+	"announce_group_info":      {"A multicast group of announcements (rserpoolENRPASAPAnnounceAddr, rserpoolENRPENRPAnnounceAddr); always 1.", []string{"channel", "type", "address", "port"}},
 	"registrar_uptime_seconds": {"Seconds since the start (rserpoolENRPUptime).", nil},
 	"registrar_ready":          {"1 if the start-up has ended.", nil},
 
