@@ -2,6 +2,7 @@ package core_test
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/netip"
 	"testing"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/rserpool/rserpool/asap"
 	"github.com/rserpool/rserpool/asap/core"
+	"github.com/rserpool/rserpool/rserpool"
 )
 
 // world simulates registrars that come and go, on a clock of its own: everything
@@ -25,6 +27,7 @@ type world struct {
 	up    map[string]bool          // registrars that live
 	links map[core.LinkID]*simLink // open or being opened
 	owner string                   // registrar that has the element
+	held  map[rserpool.PEID]holder // of many elements: by whom, and how
 	stats map[asap.MessageType]int // messages from the endpoint
 	dials int
 }
@@ -32,6 +35,12 @@ type world struct {
 type simLink struct {
 	registrar string
 	up        bool
+}
+
+// holder is a registrar that has an element, with the weight that it knows.
+type holder struct {
+	registrar string
+	weight    uint32
 }
 
 type happening struct {
@@ -42,7 +51,7 @@ type happening struct {
 func newWorld(t *testing.T, seed uint64, cfg core.Config) *world {
 	w := &world{
 		t: t, rnd: rand.New(rand.NewPCG(seed, 1)), now: time.Unix(1_000_000, 0),
-		up: map[string]bool{}, links: map[core.LinkID]*simLink{}, stats: map[asap.MessageType]int{},
+		up: map[string]bool{}, links: map[core.LinkID]*simLink{}, stats: map[asap.MessageType]int{}, held: map[rserpool.PEID]holder{},
 	}
 	cfg.Rand = seeded(byte(seed))
 	e, err := core.New(&cfg)
@@ -124,11 +133,13 @@ func (w *world) received(id core.LinkID, l *simLink, m asap.Message) {
 	switch m := m.(type) {
 	case *asap.Registration:
 		w.owner = l.registrar
+		w.held[m.Element.ID] = holder{l.registrar, m.Element.Policy.Weight}
 		reply = &asap.RegistrationResponse{Handle: m.Handle, PEID: m.Element.ID}
 	case *asap.HandleResolution:
 		reply = answer(1, 2, 3)
 	case *asap.Deregistration:
 		w.owner = ""
+		delete(w.held, m.PEID)
 		reply = &asap.DeregistrationResponse{Handle: m.Handle, PEID: m.PEID}
 	default:
 		return
@@ -150,6 +161,7 @@ func (w *world) kill(name string, notice bool) {
 	if w.owner == name {
 		w.owner = ""
 	}
+	maps.DeleteFunc(w.held, func(_ rserpool.PEID, h holder) bool { return h.registrar == name })
 	if notice {
 		w.after(500*time.Millisecond, func() {
 			for id := core.LinkID(1); int(id) <= w.dials; id++ {
@@ -282,4 +294,48 @@ func TestSimResolutionsEnd(t *testing.T) {
 		}
 		require.Zero(t, waiting)
 	}
+}
+
+// Many elements of one endpoint come, change and leave while registrars die and return:
+// in the end a registrar that lives has exactly those that are there, as they are.
+func TestSimMembers(t *testing.T) {
+	for seed := range uint64(20) {
+		one := simMembers(t, seed)
+		require.Equal(t, one, simMembers(t, seed), "seed %d: not deterministic", seed)
+	}
+}
+
+func simMembers(t *testing.T, seed uint64) []string {
+	rs := regs(4)
+	w := newWorld(t, seed, core.Config{Registrars: rs, Profile: core.ProfileFast})
+	want := map[rserpool.PEID]uint32{} // weights
+	for range 60 {
+		id := rserpool.PEID(w.rnd.IntN(100) + 1)
+		switch n := w.rnd.IntN(10); {
+		case n < 6:
+			want[id] = w.rnd.Uint32N(1000) + 1
+			g := registration()
+			g.ID, g.Policy = id, rserpool.Policy{Type: rserpool.WeightedRoundRobin, Weight: want[id]}
+			_, err := w.e.Register(w.now, g)
+			require.NoError(t, err)
+		case n < 8:
+			delete(want, id)
+			w.e.Deregister(w.now, pool, id)
+		default:
+			if name := rs[w.rnd.IntN(3)].String(); w.up[name] {
+				w.kill(name, w.rnd.IntN(3) > 0)
+			} else {
+				w.note("revive %s", name)
+				w.up[name] = true
+			}
+		}
+		w.run(time.Duration(w.rnd.IntN(1000)) * time.Millisecond)
+	}
+	w.run(20 * time.Second)
+	require.Len(t, w.held, len(want), "seed %d", seed)
+	for id, weight := range want {
+		require.Equal(t, weight, w.held[id].weight, "seed %d, element %d", seed, id)
+		require.True(t, w.up[w.held[id].registrar], "seed %d, element %d", seed, id)
+	}
+	return w.log
 }
