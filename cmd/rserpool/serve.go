@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -66,7 +68,8 @@ elements of a pool need the same one. The load of the adaptive ones is that of
 
 The state that users carry from one element to the next is open to them unless
 --cookie-key names a file with a secret in Base64 on each line, as "openssl rand
--base64 32" prints it: the same at all elements. The first seals, all open.`,
+-base64 32" prints it: the same at all elements. The first seals, all open;
+SIGHUP has the file read again.`,
 		Example: `  rserpool serve echo --pool EchoPool
   rserpool serve files --root /srv/files --pool FilePool --policy LeastUsed
   rserpool serve pingpong --pool PingPongPool --registrar 192.0.2.1:3863`,
@@ -151,6 +154,18 @@ func (o *serveOptions) sealer() (*cookie.Sealer, error) {
 	if o.cookieKeys == "" {
 		return nil, nil
 	}
+	keys, err := o.keys()
+	if err != nil {
+		return nil, err
+	}
+	if o.cookieLife <= 0 {
+		return nil, usage("--cookie-life: %v is no time", o.cookieLife)
+	}
+	return cookie.NewSealer(&cookie.Config{Pool: rserpool.PoolHandle(o.pool), Keys: keys, Life: o.cookieLife})
+}
+
+// keys reads the file with the secrets.
+func (o *serveOptions) keys() ([]cookie.Key, error) {
 	text, err := os.ReadFile(o.cookieKeys)
 	if err != nil {
 		return nil, fmt.Errorf("--cookie-key: %w", err)
@@ -159,10 +174,32 @@ func (o *serveOptions) sealer() (*cookie.Sealer, error) {
 	if err != nil {
 		return nil, usage("--cookie-key: %s", oneLine(err))
 	}
-	if o.cookieLife <= 0 {
-		return nil, usage("--cookie-life: %v is no time", o.cookieLife)
+	return keys, nil
+}
+
+// rekey has the file read again on each SIGHUP, until stop is called.
+func (o *serveOptions) rekey(s *cookie.Sealer, log *zap.Logger) (stop func()) {
+	ch, done := make(chan os.Signal, 1), make(chan struct{})
+	signal.Notify(ch, syscall.SIGHUP)
+	go func() {
+		defer close(done)
+		for range ch {
+			keys, err := o.keys()
+			if err == nil {
+				err = s.SetKeys(keys)
+			}
+			if err != nil {
+				log.Error("secrets not read again, nothing has changed", zap.String("reason", oneLine(err)))
+				continue
+			}
+			log.Info("secrets read again", zap.Stringer("sealing", keys[0]), zap.Int("keys", len(keys)))
+		}
+	}()
+	return func() {
+		signal.Stop(ch)
+		close(ch)
+		<-done
 	}
-	return cookie.NewSealer(&cookie.Config{Pool: rserpool.PoolHandle(o.pool), Keys: keys, Life: o.cookieLife})
 }
 
 func (o *serveOptions) run(c *cobra.Command, name string) (err error) {
@@ -188,6 +225,9 @@ func (o *serveOptions) run(c *cobra.Command, name string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, done()) }()
+	if cfg.Cookies != nil {
+		defer o.rekey(cfg.Cookies, cfg.Logger)()
+	}
 	h, err := service.New(name, service.Options{Root: o.root, Block: int(o.block), FailAfter: o.failAfter})
 	if err != nil {
 		return err

@@ -33,7 +33,8 @@
 //
 // The first of Config.Keys seals; all of them open. To change the key, add the new one
 // in the second place at every element, then move it to the first, then, when
-// Config.Life has passed, take the old one out.
+// Config.Life has passed, take the old one out: by [Sealer.SetKeys] while it runs, or by a
+// new start.
 //
 // # Replay
 //

@@ -9,6 +9,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/rserpool/rserpool/rserpool"
@@ -70,30 +71,43 @@ type Config struct {
 // once.
 type Sealer struct {
 	pool       rserpool.PoolHandle
-	keys       map[uint32]Key
-	first      Key
+	keys       atomic.Pointer[keyring]
 	life, skew time.Duration
 	maxState   int
+}
+
+// keyring is a set of keys; it does not change.
+type keyring struct {
+	first Key
+	all   map[uint32]Key
+}
+
+func newKeyring(keys []Key) (*keyring, error) {
+	if len(keys) == 0 || len(keys) > maxKeys {
+		return nil, fmt.Errorf("cookie: a Sealer needs 1 to %d keys", maxKeys)
+	}
+	r := &keyring{first: keys[0], all: make(map[uint32]Key, len(keys))}
+	for _, k := range keys {
+		if k == (Key{}) {
+			return nil, errors.New("cookie: a key is not set")
+		}
+		if _, twice := r.all[k.id]; twice {
+			return nil, fmt.Errorf("cookie: %v is there twice", k)
+		}
+		r.all[k.id] = k
+	}
+	return r, nil
 }
 
 // NewSealer returns a Sealer. A nil Config, or one without keys, is an error, as are
 // two keys of the same identifier.
 func NewSealer(cfg *Config) (*Sealer, error) {
-	if cfg == nil || len(cfg.Keys) == 0 || len(cfg.Keys) > maxKeys {
-		return nil, fmt.Errorf("cookie: a Sealer needs 1 to %d keys", maxKeys)
+	if cfg == nil {
+		cfg = &Config{}
 	}
-	s := &Sealer{
-		pool: cfg.Pool, first: cfg.Keys[0], keys: make(map[uint32]Key, len(cfg.Keys)),
-		life: cfg.Life, skew: cfg.Skew, maxState: cfg.MaxState,
-	}
-	for _, k := range cfg.Keys {
-		if k == (Key{}) {
-			return nil, errors.New("cookie: a key is not set")
-		}
-		if _, twice := s.keys[k.id]; twice {
-			return nil, fmt.Errorf("cookie: %v is there twice", k)
-		}
-		s.keys[k.id] = k
+	s := &Sealer{pool: cfg.Pool, life: cfg.Life, skew: cfg.Skew, maxState: cfg.MaxState}
+	if err := s.SetKeys(cfg.Keys); err != nil {
+		return nil, err
 	}
 	if s.life <= 0 {
 		s.life = DefaultLife
@@ -111,6 +125,16 @@ func NewSealer(cfg *Config) (*Sealer, error) {
 	return s, nil
 }
 
+// SetKeys replaces the keys of the configuration: the first one seals from now on, all
+// of them open. If the error is not nil, nothing has changed.
+func (s *Sealer) SetKeys(keys []Key) error {
+	r, err := newKeyring(keys)
+	if err == nil {
+		s.keys.Store(r)
+	}
+	return err
+}
+
 // Seal returns a cookie with the state, which may be empty. The error is that the
 // state is too long.
 func (s *Sealer) Seal(state []byte) ([]byte, error) {
@@ -119,9 +143,10 @@ func (s *Sealer) Seal(state []byte) ([]byte, error) {
 	}
 	b := make([]byte, headerLen+saltLen+nonceLen, Overhead+len(state))
 	copy(b, magic)
-	binary.BigEndian.PutUint32(b[len(magic):], s.first.id)
+	key := s.keys.Load().first
+	binary.BigEndian.PutUint32(b[len(magic):], key.id)
 	_, _ = rand.Read(b[headerLen:]) // it never fails
-	aead, err := s.first.aead(b[headerLen : headerLen+saltLen])
+	aead, err := key.aead(b[headerLen : headerLen+saltLen])
 	if err != nil {
 		return nil, err
 	}
@@ -139,7 +164,7 @@ func (s *Sealer) Open(cookie []byte) ([]byte, error) {
 	if len(cookie) < Overhead || len(cookie) > Overhead+s.maxState || string(cookie[:len(magic)]) != magic {
 		return nil, ErrFormat
 	}
-	key, known := s.keys[binary.BigEndian.Uint32(cookie[len(magic):])]
+	key, known := s.keys.Load().all[binary.BigEndian.Uint32(cookie[len(magic):])]
 	if !known {
 		return nil, ErrUnknownKey
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -179,6 +180,47 @@ func TestKeyRotation(t *testing.T) {
 	require.ErrorIs(t, err, cookie.ErrUnknownKey)
 	_, err = late.Open(seal(t, after, "x"))
 	require.NoError(t, err)
+}
+
+// Keys are changed while the Sealer is used; what is wrong with them changes nothing.
+func TestSetKeys(t *testing.T) {
+	old, next := key(t, 1), key(t, 2)
+	s := sealer(t, cookie.Config{Keys: []cookie.Key{old}})
+	stop := make(chan struct{})
+	var users sync.WaitGroup
+	for range 4 {
+		users.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				c, err := s.Seal([]byte("x"))
+				if err == nil {
+					_, err = s.Open(c)
+				}
+				if err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	c := seal(t, s, "x")
+	for _, keys := range [][]cookie.Key{{old, next}, {next, old}} {
+		time.Sleep(time.Millisecond)
+		require.NoError(t, s.SetKeys(keys))
+		_, err := s.Open(c)
+		require.NoError(t, err)
+	}
+	require.Error(t, s.SetKeys(nil))
+	require.Error(t, s.SetKeys([]cookie.Key{next, next}))
+	close(stop)
+	users.Wait()
+	require.NoError(t, s.SetKeys([]cookie.Key{next}))
+	_, err := s.Open(c)
+	require.ErrorIs(t, err, cookie.ErrUnknownKey)
 }
 
 func TestConfigIsChecked(t *testing.T) {
