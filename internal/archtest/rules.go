@@ -34,6 +34,7 @@ var arrows = map[string][]string{
 	// RSerPool, bottom to top.
 	"rserpool":           {"internal/tlv"},
 	"rserpool/profile":   {"rserpool"},
+	"rserpool/csp":       {},
 	"asap":               {"rserpool"},
 	"enrp":               {"rserpool"},
 	"handlespace/policy": {"rserpool"},
@@ -94,6 +95,7 @@ var modules = []struct {
 	{"github.com/prometheus/client_golang", program},
 	{"github.com/goccy/go-yaml", program},
 	{"github.com/schollz/progressbar", program},
+	{"golang.org/x/term", program}, // of the progress bar, too
 }
 
 // testModules may be imported by tests only; for gopacket that is in addition
