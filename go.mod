@@ -28,6 +28,5 @@ require (
 	go.uber.org/multierr v1.10.0 // indirect
 	go.yaml.in/yaml/v3 v3.0.5 // indirect
 	golang.org/x/sys v0.49.0 // indirect
-
 	google.golang.org/protobuf v1.36.12 // indirect
 )

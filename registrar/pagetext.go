@@ -171,3 +171,24 @@ func spark(values []uint64) template.HTML {
 	b.WriteString(`"/></svg>`)
 	return template.HTML(b.String()) //nolint:gosec // numbers only
 }
+
+// Find removes pools and elements that do not have all words of a query in their names,
+// identifiers, homes, policies or addresses.
+func (s *Status) Find(query string) {
+	m := newMatcher(query)
+	if len(m.words) == 0 {
+		return
+	}
+	pools := []PoolStatus{}
+	for i := range s.Pools {
+		p := s.Pools[i]
+		p.Elements = nil
+		for _, e := range m.elements(&s.Pools[i]) {
+			p.Elements = append(p.Elements, *e)
+		}
+		if len(p.Elements) > 0 {
+			pools = append(pools, p)
+		}
+	}
+	s.Pools = pools
+}

@@ -127,6 +127,24 @@ func (r *Registrar) Status() Status {
 	return out
 }
 
+// Summary is a little of what there is to know about a registrar, and cheap.
+type Summary struct {
+	ID              rserpool.RegistrarID
+	Pools, Elements int
+	Owned           int               // elements that it is the home of
+	Peers           []core.PeerStatus // by identifier
+}
+
+// Summary returns numbers, in a time that does not depend on how many elements there are.
+func (r *Registrar) Summary() Summary {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := Summary{ID: r.core.ID(), Peers: r.core.PeerStatuses()}
+	s.Pools, s.Elements = r.core.Space().Len()
+	s.Owned = r.core.Space().OwnedLen(s.ID)
+	return s
+}
+
 func peerStatus(now time.Time, p *core.PeerStatus) PeerStatus {
 	s := PeerStatus{ID: p.ID.String(), State: p.State, LastHeardS: since(now, p.LastHeard), Elements: p.Elements,
 		Checksum: hex16(p.Checksum), InSync: p.InSync, Connected: p.Connected, Foreign: p.Foreign}

@@ -78,6 +78,11 @@ func (o *callOptions) run(c *cobra.Command, pool string) (err error) {
 		return explainTimeout(err, o.timeout)
 	}
 	defer s.Close()
+	stopCSP, err := o.client.csp.start(userReport(s))
+	if err != nil {
+		return err
+	}
+	defer stopCSP()
 	cl := newCaller(s, c.OutOrStdout(), o)
 	// Reading standard input cannot be interrupted; the goroutine ends with the process
 	// if that ends first.

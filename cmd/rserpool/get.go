@@ -108,6 +108,11 @@ func (o *getOptions) run(c *cobra.Command, arg string) (err error) {
 		return explainTimeout(err, o.timeout)
 	}
 	defer s.Close()
+	stopCSP, err := o.client.csp.start(userReport(s))
+	if err != nil {
+		return err
+	}
+	defer stopCSP()
 	return o.fetch(ctx, s, file, out, show, c.OutOrStdout())
 }
 

@@ -38,6 +38,7 @@ type clientOptions struct {
 	announced  announceOptions
 	profile    string
 	observe    daemon.Observe
+	csp        cspOptions
 	log        logOptions
 }
 
@@ -51,6 +52,7 @@ func (o *clientOptions) add(c *cobra.Command, level string) {
 	noFiles(c, "registrar")
 	o.observe.AddFlags(f)
 	o.observe.AddMetrics(f)
+	o.csp.add(c)
 	o.log.add(c, level)
 }
 
@@ -93,6 +95,9 @@ func (o *clientOptions) timers() (core.Profile, error) {
 
 // user opens a user of pool h after the options; change may adapt its configuration.
 func (o *clientOptions) user(c *cobra.Command, h rserpool.PoolHandle, change func(*pooluser.Config)) (*poolUser, error) {
+	if err := o.csp.check(); err != nil {
+		return nil, err
+	}
 	registrars, err := o.addrs(c.Context())
 	if err != nil {
 		return nil, err

@@ -82,7 +82,16 @@ func TestRegistrarCommand(t *testing.T) {
 	out = ok(t, "", "status", "--http", "http://"+web+"/")
 	require.Contains(t, out, "registrar 0x00000abc: ready")
 	require.Contains(t, out, "EchoPool: WeightedRoundRobin, 1 element\n")
-	require.Contains(t, out, id+"  home 0x00000abc  WeightedRoundRobin weight 3  sctp 127.0.0.1:")
+	require.Contains(t, out, id+"  weight 3  home 0x00000abc  sctp 127.0.0.1:")
+	require.Contains(t, out, "0x00000abc  this one")
+	require.Contains(t, out, "element "+id+" registered in EchoPool\n")
+	require.Contains(t, ok(t, "", "status", "--http", web, "--find", "ECHO roundrobin"), id+"  weight 3")
+	require.NotContains(t, ok(t, "", "status", "--http", web, "--find", "other"), "EchoPool:")
+	w := start(t, "status", "--http", web, "--watch=10ms")
+	for range 3 { // without a terminal one after the other
+		w.await("EchoPool:")
+	}
+	require.Equal(t, 0, w.stop().code)
 
 	res := r.stop()
 	require.Equal(t, 0, res.code, res.err)

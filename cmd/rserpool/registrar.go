@@ -50,6 +50,7 @@ type registrarOptions struct {
 	snapshot           time.Duration
 	exitWithStdin      bool
 	observe            daemon.Observe
+	csp                cspOptions
 	log                logOptions
 
 	args []string // the flags of the command line, without those of the file
@@ -148,6 +149,7 @@ code 0 and "FILE: ok", 2 for a mistake, 1 for what cannot be read.`,
 	f.Var(&o.limit, "limit", "limit, `NAME=N` (repeatable)")
 	exitWithStdin(c, &o.exitWithStdin)
 	o.observe.AddFlags(f)
+	o.csp.add(c)
 	o.log.add(c, "info")
 	must(c.MarkFlagFilename("config", "yaml", "yml"))
 	must(c.MarkFlagDirname("state"))
@@ -214,6 +216,9 @@ func (o *registrarOptions) build(ctx context.Context, log *zap.Logger) (*registr
 	case o.snapshot > 0 && o.state == "":
 		return nil, usage("--snapshot: --state is missing")
 	}
+	if err := o.csp.check(); err != nil {
+		return nil, err
+	}
 	if o.items < 0 {
 		return nil, usage("--items: %d is below 0", o.items)
 	}
@@ -259,6 +264,11 @@ func (o *registrarOptions) run(c *cobra.Command) (err error) {
 		return err
 	}
 	defer stopHTTP()
+	stopCSP, err := o.csp.start(registrarReport(r))
+	if err != nil {
+		return err
+	}
+	defer stopCSP()
 	if o.config != "" {
 		defer reload.onHangup(ctx)()
 	}

@@ -112,6 +112,9 @@ func knownService(_ *cobra.Command, args []string) error {
 
 // resolve makes the element's configuration.
 func (o *serveOptions) resolve(c *cobra.Command) (*poolelement.Config, error) {
+	if err := o.client.csp.check(); err != nil {
+		return nil, err
+	}
 	registrars, err := o.client.addrs(c.Context())
 	if err != nil {
 		return nil, err
@@ -246,6 +249,11 @@ func (o *serveOptions) run(c *cobra.Command, name string) (err error) {
 	}
 	defer pe.Close()
 	o.client.observe.Collect(daemon.ElementCollector(pe.Info))
+	stopCSP, err := o.client.csp.start(elementReport(pe))
+	if err != nil {
+		return err
+	}
+	defer stopCSP()
 	if f, ok := h.(*service.Files); ok {
 		f.Draining = pe.Draining()
 		defer f.Close()

@@ -8,49 +8,77 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/rserpool/rserpool/registrar"
-	"github.com/rserpool/rserpool/rserpool"
 )
 
 // maxStatus bounds what is read of a registrar's state.
 const maxStatus = 256 << 20
 
+// statusOptions are the flags of status.
+type statusOptions struct {
+	at     string
+	asJSON bool
+	find   string
+	watch  time.Duration
+}
+
 func statusCommand() *cobra.Command {
-	var at string
-	var asJSON bool
+	var o statusOptions
 	c := &cobra.Command{
 		Use:   "status",
 		Short: "Show the state of a registrar",
-		Long: `Show the state of a registrar: its peers, and the pools with their elements.
-The registrar is asked by HTTP, at the address of its flag --http.`,
+		Long: `Show the state of a registrar: its peers, the pools with their elements, and
+what has happened lately. The registrar is asked by HTTP, at the address of its
+flag --http.`,
+		Example: `  rserpool status
+  rserpool status --watch
+  rserpool status --find "LeastUsed 192.0.2.7" --http 127.0.0.1:9981`,
 		Args:              cobra.NoArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, _ []string) error {
-			b, err := fetchStatus(c, at)
+			if c.Flags().Changed("watch") {
+				return o.show(c)
+			}
+			b, err := fetchStatus(c, o.at)
 			if err != nil {
 				return err
 			}
-			if asJSON {
+			if o.asJSON {
 				_, err = c.OutOrStdout().Write(b)
 				return err
 			}
-			var s registrar.Status
-			if err := json.Unmarshal(b, &s); err != nil {
-				return fmt.Errorf("http://%s/api/status: %w", at, err)
+			s, err := o.parse(b)
+			if err != nil {
+				return err
 			}
-			return printStatus(c.OutOrStdout(), &s)
+			return printStatus(c.OutOrStdout(), s, newPalette(c.OutOrStdout()))
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&at, "http", defaultHTTP, "`address` of the status page")
-	f.BoolVar(&asJSON, "json", false, "print JSON, as the registrar serves it")
-	noFiles(c, "http")
+	f.StringVar(&o.at, "http", defaultHTTP, "`address` of the status page")
+	f.BoolVar(&o.asJSON, "json", false, "print JSON, as the registrar serves it")
+	f.StringVar(&o.find, "find", "", "show pools and elements that contain these `words` only")
+	f.DurationVar(&o.watch, "watch", time.Second, "show it again and again, with this `pause`")
+	f.Lookup("watch").NoOptDefVal = "1s"
+	f.Lookup("watch").DefValue = "" // without the flag: once
+	c.MarkFlagsMutuallyExclusive("json", "watch")
+	c.MarkFlagsMutuallyExclusive("json", "find")
+	noFiles(c, "http", "find", "watch")
 	return c
+}
+
+// parse reads what a registrar serves and keeps what is to be shown.
+func (o *statusOptions) parse(b []byte) (*registrar.Status, error) {
+	var s registrar.Status
+	if err := json.Unmarshal(b, &s); err != nil {
+		return nil, fmt.Errorf("http://%s/api/status: %w", o.at, err)
+	}
+	s.Find(o.find)
+	return &s, nil
 }
 
 func fetchStatus(c *cobra.Command, at string) ([]byte, error) {
@@ -76,40 +104,4 @@ func fetchStatus(c *cobra.Command, at string) ([]byte, error) {
 		return nil, fmt.Errorf("%s: %s", req.URL, resp.Status)
 	}
 	return io.ReadAll(io.LimitReader(resp.Body, maxStatus))
-}
-
-// printStatus writes a registrar's state for people.
-func printStatus(w io.Writer, s *registrar.Status) error {
-	r := &s.Registrar
-	state := "ready"
-	switch {
-	case r.Draining:
-		state = "draining"
-	case !r.Ready:
-		state = "starting"
-	}
-	up := time.Duration(r.UptimeS * float64(time.Second)).Round(time.Second)
-	fmt.Fprintf(w, "registrar %s: %s, up %v, %s, %s its own\n", r.ID, state, up,
-		count(r.Connections, "association"), count(r.Owned, "element"))
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, p := range s.Peers {
-		heard := "never heard"
-		if p.LastHeardS >= 0 {
-			heard = fmt.Sprintf("heard %.1f s ago", p.LastHeardS)
-		}
-		fmt.Fprintf(t, "  peer %s\t%s\t%s\t%s\n", p.ID, p.State, heard, count(p.Elements, "element"))
-	}
-	if err := t.Flush(); err != nil {
-		return err
-	}
-	for _, p := range s.Pools {
-		fmt.Fprintf(w, "%s: %s, %s\n", rserpool.PoolHandle(p.Pool), p.Policy, count(len(p.Elements), "element"))
-		for _, e := range p.Elements {
-			fmt.Fprintf(t, "  %s\thome %s\t%s\t%s\n", e.ID, e.Home, policyText(e.Policy), transportsText(e.Transports))
-		}
-		if err := t.Flush(); err != nil {
-			return err
-		}
-	}
-	return nil
 }
