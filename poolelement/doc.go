@@ -33,6 +33,10 @@
 //
 // # Home registrar
 //
+// Registrars are configured, or found by what they announce by multicast
+// ([Config].Discover), or both; three at most are dialed at once, and the first that
+// answers is the home registrar.
+//
 // The element notices a registrar that dies by its association, hunts for
 // another one (RFC 5352 §3.6) and registers there; or it is found by a registrar
 // that took over, whose keep-alive with H flag it follows (§3.4). Behind a NAT,

@@ -18,6 +18,9 @@
 //		…
 //	}) // with another server if this one fails
 //
+// Registrars are configured, or found by what they announce by multicast
+// ([Config].Discover), or both.
+//
 // A [Session] has messages, and it is a net.Conn. [PoolUser.DialContext] lets
 // net/http and others that dial by name and port use pools:
 //

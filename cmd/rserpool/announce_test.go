@@ -111,5 +111,5 @@ func TestDiscoverNobody(t *testing.T) {
 	require.Equal(t, 1, r.code)
 	require.Contains(t, r.err, "no registrar")
 	require.Greater(t, time.Since(start), 2*time.Second, "it listens as long as an announcement is valid")
-	require.Less(t, time.Since(start), 12*time.Second)
+	require.Less(t, time.Since(start), 40*time.Second)
 }

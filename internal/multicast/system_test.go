@@ -43,7 +43,7 @@ func (e *ears) eventually(t testing.TB, what string, again func()) {
 		again()
 		time.Sleep(20 * time.Millisecond)
 		return strings.Contains(strings.Join(e.take(), "\n"), what)
-	}, 5*time.Second, 10*time.Millisecond, what)
+	}, 20*time.Second, 10*time.Millisecond, what)
 }
 
 // On real sockets, several programs on one host are in a group at the same port and
