@@ -23,7 +23,7 @@ type conn struct {
 
 // describe tells the state machine about an association.
 func describe(a *sctp.Association, ch core.Channel) core.Conn {
-	d := core.Conn{Channel: ch, RTT: func() time.Duration { return roundTrip(a) }}
+	d := core.Conn{Channel: ch, RTT: func() time.Duration { return roundTrip(a) }, Confirmed: func() []netip.Addr { return confirmed(a) }}
 	if remote, ok := a.RemoteAddr().(*sctp.Addr); ok {
 		d.Remote = transportOf(remote)
 	}
@@ -41,6 +41,17 @@ func roundTrip(a *sctp.Association) (best time.Duration) {
 		}
 	}
 	return best
+}
+
+// confirmed returns the addresses that the peer has shown to have by the handshake, or by
+// answering there (RFC 9260 §5.4).
+func confirmed(a *sctp.Association) (out []netip.Addr) {
+	for _, p := range a.Paths() {
+		if p.State != sctp.PathUnconfirmed {
+			out = append(out, p.Remote.Addr())
+		}
+	}
+	return out
 }
 
 // reachable returns those of the local addresses that the peer at the given address

@@ -59,8 +59,8 @@ type Config struct {
 	// take over. Without it everybody may.
 	Access AccessList
 
-	// Permit, if not nil, is asked in addition whether the element at the given addresses may
-	// be in the pool. A refusal is answered with "rejected due to security
+	// Permit, if not nil, is asked in addition whether the element at the given addresses,
+	// which it has shown to have, may be in the pool. A refusal is answered with "rejected due to security
 	// considerations".
 	Permit func(h rserpool.PoolHandle, from []netip.Addr) bool
 

@@ -18,6 +18,11 @@ type Conn struct {
 	Remote rserpool.Transport
 	// Local are the addresses of this side; they are told to peers.
 	Local []netip.Addr
+	// Confirmed, if not nil, returns those of Remote's addresses that the other side has
+	// shown to have (RFC 9260 §5.4), the first one at least: anybody can say in an
+	// INIT that an address is his. Only these count where it matters who somebody is. It
+	// is called during inputs.
+	Confirmed func() []netip.Addr
 	// RTT, if not nil, measures the smoothed round-trip time; 0 if it is not known yet.
 	// It is called during inputs, for pools whose policy goes by distance.
 	RTT func() time.Duration
@@ -30,7 +35,8 @@ type conn struct {
 	remote  rserpool.Transport
 	local   []netip.Addr
 	rtt     func() time.Duration
-	source  netip.Addr // if it was accepted
+	shown   func() []netip.Addr // Conn.Confirmed
+	source  netip.Addr          // if it was accepted
 	dialed  bool
 	up      bool
 	heard   time.Time // last message
@@ -59,6 +65,18 @@ type links struct {
 
 func newLinks() links {
 	return links{byID: make(map[ConnID]*conn), source: make(map[netip.Addr]int), asap: make(map[endpoint][]ConnID)}
+}
+
+// confirmed is the other side with the addresses that it has shown to have.
+func (c *conn) confirmed() rserpool.Transport {
+	t := c.remote
+	if c.shown != nil {
+		t.Addrs = slices.DeleteFunc(c.shown(), func(a netip.Addr) bool { return !slices.Contains(c.remote.Addrs, a) })
+		if len(t.Addrs) == 0 {
+			t.Addrs = c.remote.Addrs[:min(1, len(c.remote.Addrs))] // the association has just ended
+		}
+	}
+	return t
 }
 
 // endpoint is what identifies the other side of an association: its first
@@ -111,7 +129,7 @@ func (l *links) ready(c *conn, d Conn) {
 	c.remote = d.Remote.Clone()
 	c.remote.Protocol = rserpool.ProtoSCTP
 	c.remote.Use = rserpool.UseData
-	c.local, c.rtt = slices.Clone(d.Local), d.RTT
+	c.local, c.rtt, c.shown = slices.Clone(d.Local), d.RTT, d.Confirmed
 	if c.channel == ASAP {
 		e := endpointOf(c.remote)
 		l.asap[e] = append(l.asap[e], c.id)

@@ -157,9 +157,9 @@ func (r *Registrar) sameElement(c *conn, el handlespace.Element) bool {
 		return true
 	}
 	if el.ASAP != nil {
-		return overlap(c.remote.Addrs, el.ASAP.Addrs)
+		return overlap(c.confirmed().Addrs, el.ASAP.Addrs)
 	}
-	return overlap(c.remote.Addrs, el.User.Addrs)
+	return overlap(c.confirmed().Addrs, el.User.Addrs)
 }
 
 // elementConnLost handles the end of an ASAP connection. RFC 5352 leaves open

@@ -26,7 +26,7 @@ func (r *Registrar) bind(now time.Time, c *conn, m enrp.Message) *peer {
 		return nil
 	}
 	if p != nil && p.conn != 0 && p.state == peerActive {
-		if o := r.links.byID[p.conn]; o != nil && !sameEndpoint(o.remote, c.remote) {
+		if o := r.links.byID[p.conn]; o != nil && !sameEndpoint(o.remote, c.confirmed()) {
 			// Two registrars with one identifier, or one that pretends: the one that
 			// was there first and is alive counts.
 			r.refused(p, "identifier in use, also claimed at "+c.remote.String())
@@ -59,8 +59,9 @@ func (r *Registrar) rename(now time.Time, c *conn, p *peer) {
 	}
 	c.peer = p.id
 	r.timers.stop(timerKey{kind: timerRetire, id: uint64(c.id)})
+	remote := c.confirmed()
 	for _, t := range r.targets {
-		if t == c.target || sameEndpoint(t.at, c.remote) {
+		if t == c.target || sameEndpoint(t.at, remote) {
 			t.peer = p.id
 			r.timers.stop(timerKey{kind: timerDial, id: t.id})
 		}

@@ -94,7 +94,7 @@ func (r *Registrar) peerUnreachable(now time.Time, c *conn, reason string) {
 	p.listed = false // the answer may be lost; and others may be known by then
 	r.pauseSync(now, p)
 	for _, o := range r.links.enrp {
-		if o.up && (o.peer == p.id || o.peer == 0 && sameEndpoint(o.remote, c.remote)) {
+		if o.up && (o.peer == p.id || o.peer == 0 && sameEndpoint(o.confirmed(), c.remote)) {
 			o.peer, p.conn = p.id, o.id
 			r.resumeSync(now, p)
 			return
@@ -135,7 +135,7 @@ func (r *Registrar) makeRoom(now time.Time, c *conn) {
 			return
 		}
 	}
-	if !r.configured(c.remote.Addrs) {
+	if !r.configured(c.confirmed().Addrs) {
 		return
 	}
 	for _, p := range r.sortedPeers() {

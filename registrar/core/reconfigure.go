@@ -119,7 +119,7 @@ func (r *Registrar) dropTarget(now time.Time, t *target) {
 func (r *Registrar) peering() map[ConnID]bool {
 	m := make(map[ConnID]bool)
 	for _, c := range r.links.enrp {
-		m[c.id] = r.configured(c.remote.Addrs)
+		m[c.id] = r.configured(c.confirmed().Addrs)
 	}
 	return m
 }
@@ -129,7 +129,7 @@ func (r *Registrar) peering() map[ConnID]bool {
 // taken over nor announced.
 func (r *Registrar) expelPeers(now time.Time, old Config, configured map[ConnID]bool) {
 	for _, c := range slices.Clone(r.links.enrp) {
-		if r.links.byID[c.id] != c || r.mayDial(c.remote.Addrs) {
+		if r.links.byID[c.id] != c || r.mayDial(c.confirmed().Addrs) {
 			continue
 		}
 		if was, known := configured[c.id]; known && (old.ClosedPeers && !was || !old.Access.Allows(OpPeer, firstAddr(c.remote.Addrs), "")) {
@@ -175,7 +175,7 @@ func (r *Registrar) expelElements(now time.Time, old Config) {
 		var from []netip.Addr
 		switch {
 		case c != nil:
-			from = c.remote.Addrs
+			from = c.confirmed().Addrs
 		case el.ASAP != nil:
 			from = el.ASAP.Addrs
 		}

@@ -84,7 +84,7 @@ func (r *Registrar) admit(now time.Time, c *conn, m *asap.Registration, old hand
 		return el, nil, &rserpool.Cause{Code: rserpool.CauseInvalidValues, Info: m.Handle.AppendTo(nil)}
 	case m.Element.ID == 0:
 		return el, nil, &rserpool.Cause{Code: rserpool.CauseInvalidValues, Info: m.Element.ID.AppendTo(nil)}
-	case !r.allows(OpRegister, c, m.Handle), r.cfg.Permit != nil && !r.cfg.Permit(m.Handle, c.remote.Addrs):
+	case !r.allows(OpRegister, c, m.Handle), r.cfg.Permit != nil && !r.cfg.Permit(m.Handle, c.confirmed().Addrs):
 		return el, nil, &rserpool.Cause{Code: rserpool.CauseSecurity}
 	case exists && !r.sameElement(c, old) && r.held(now, old):
 		return el, nil, &rserpool.Cause{Code: rserpool.CauseNonUniquePEIdentifier}
@@ -156,14 +156,16 @@ func (r *Registrar) userTransport(c *conn, t rserpool.Transport) (user rserpool.
 		// association comes from.
 		user.UDPPort = c.remote.UDPPort
 	}
-	changed = !slices.Equal(user.Addrs, t.Addrs)
 	if r.cfg.StrictAddresses { // RFC 5352 §2.2.1: "MUST be a subset"
-		for _, a := range user.Addrs {
-			if !slices.Contains(c.remote.Addrs, a) {
-				return t, false, false
-			}
+		if slices.ContainsFunc(user.Addrs, func(a netip.Addr) bool { return !slices.Contains(c.remote.Addrs, a) }) {
+			return t, false, false
 		}
+		// Of the association's those count that it has shown to have; the next
+		// re-registration may have more of them.
+		shown := c.confirmed().Addrs
+		user.Addrs = slices.DeleteFunc(user.Addrs, func(a netip.Addr) bool { return !slices.Contains(shown, a) })
 	}
+	changed = !slices.Equal(user.Addrs, t.Addrs)
 	return user, changed, len(user.Addrs) > 0
 }
 

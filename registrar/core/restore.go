@@ -97,7 +97,7 @@ func (r *Registrar) confirm(now time.Time, e *entry) {
 	pe := el.PoolElement
 	pe.Home = r.id
 	c := r.links.byID[e.conn]
-	if r.phase != phaseReady || !el.Expiry.IsZero() && !el.Expiry.After(now) || !r.cfg.mayRegister(e.key, c.remote.Addrs) {
+	if r.phase != phaseReady || !el.Expiry.IsZero() && !el.Expiry.After(now) || !r.cfg.mayRegister(e.key, c.confirmed().Addrs) {
 		r.dropEntry(now, e)
 		return
 	}

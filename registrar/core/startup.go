@@ -125,7 +125,7 @@ func (r *Registrar) tryColdStart(now time.Time) bool {
 // connectedTo reports whether there is a connection with whoever is at t, dialed
 // from there perhaps.
 func (r *Registrar) connectedTo(t *target) bool {
-	return slices.ContainsFunc(r.links.enrp, func(c *conn) bool { return c.up && sameEndpoint(c.remote, t.at) })
+	return slices.ContainsFunc(r.links.enrp, func(c *conn) bool { return c.up && sameEndpoint(c.confirmed(), t.at) })
 }
 
 // begin ends the start-up: the registrar offers its services. Its peers are asked

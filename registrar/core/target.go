@@ -26,7 +26,7 @@ func (r *Registrar) mayJoin(c *conn) bool {
 		return false
 	}
 	return !r.cfg.ClosedPeers || slices.ContainsFunc(r.targets, func(t *target) bool {
-		return t.static && overlap(t.at.Addrs, c.remote.Addrs)
+		return t.static && overlap(t.at.Addrs, c.confirmed().Addrs)
 	})
 }
 
