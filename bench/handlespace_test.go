@@ -77,6 +77,35 @@ func handlespaceOf(b *testing.B, els []rserpool.PoolElement) *handlespace.Space 
 	return s
 }
 
+// meter measures by the time of processors, its own and the garbage collector's, so that
+// other work on the machine does not count.
+type meter struct {
+	b    *testing.B
+	used time.Duration
+	from time.Duration
+}
+
+func begin(b *testing.B) *meter {
+	b.ReportAllocs()
+	return &meter{b: b, from: processorTime()}
+}
+
+// pause stops the clocks while the next round is prepared.
+func (m *meter) pause() {
+	m.b.StopTimer()
+	m.used += processorTime() - m.from
+}
+
+func (m *meter) resume() {
+	m.from = processorTime()
+	m.b.StartTimer()
+}
+
+func (m *meter) report() {
+	m.used += processorTime() - m.from
+	m.b.ReportMetric(float64(m.b.N)/m.used.Seconds(), "op/s")
+}
+
 func reportRate(b *testing.B) {
 	b.ReportAllocs()
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "op/s")
@@ -84,24 +113,26 @@ func reportRate(b *testing.B) {
 
 func benchRegister(b *testing.B, els []rserpool.PoolElement) {
 	s, i := handlespaceOf(b, nil), 0
+	m := begin(b)
 	for b.Loop() {
 		if i == len(els) {
-			b.StopTimer()
+			m.pause()
 			s, i = handlespaceOf(b, nil), 0
-			b.StartTimer()
+			m.resume()
 		}
 		if _, err := s.Register(benchStart, benchPool, els[i]); err != nil {
 			b.Fatal(err)
 		}
 		i++
 	}
-	reportRate(b)
+	m.report()
 }
 
 // benchReregister changes the weight and the load by delta each time an element's
 // turn comes.
 func benchReregister(b *testing.B, els []rserpool.PoolElement, delta uint32) {
 	s, i, round := handlespaceOf(b, els), 0, uint32(0)
+	m := begin(b)
 	for b.Loop() {
 		if i == len(els) {
 			i = 0
@@ -118,43 +149,46 @@ func benchReregister(b *testing.B, els []rserpool.PoolElement, delta uint32) {
 		}
 		i++
 	}
-	reportRate(b)
+	m.report()
 }
 
 func benchSelect(b *testing.B, els []rserpool.PoolElement, n int) {
 	s := handlespaceOf(b, els)
 	dst := make([]rserpool.PoolElement, 0, n)
+	m := begin(b)
 	for b.Loop() {
 		if got, _, _ := s.AppendSelect(dst, benchPool, n, nil); len(got) != n {
 			b.Fatal("too few elements")
 		}
 	}
-	reportRate(b)
+	m.report()
 }
 
 func benchExpiry(b *testing.B, els []rserpool.PoolElement) {
 	s, i := handlespaceOf(b, els), 0
+	m := begin(b)
 	for b.Loop() {
 		s.SetExpiry(benchPool, els[i%len(els)].ID, benchStart.Add(time.Duration(i)*time.Millisecond))
 		i++
 	}
-	reportRate(b)
+	m.report()
 }
 
 func benchDeregister(b *testing.B, els []rserpool.PoolElement) {
 	s, i := handlespaceOf(b, els), 0
+	m := begin(b)
 	for b.Loop() {
 		if i == len(els) {
-			b.StopTimer()
+			m.pause()
 			s, i = handlespaceOf(b, els), 0
-			b.StartTimer()
+			m.resume()
 		}
 		if _, ok := s.Deregister(benchPool, els[i].ID); !ok {
 			b.Fatal("element is gone")
 		}
 		i++
 	}
-	reportRate(b)
+	m.report()
 }
 
 // BenchmarkHandlespaceParallel selects from 64 pools of 100 elements in as many

@@ -57,9 +57,8 @@ type Item struct {
 	seq   uint64 // rises with each turn taken: the least is next among equals
 
 	next, prev *Item    // of ring
-	index      int      // of lottery and shuffle
+	index      int      // of lottery, shuffle and sorted
 	weight     uint64   // of lottery
-	key        uint64   // of sorted
 	round      uint64   // of weightedRoundRobin: the next slot is in this round,
 	slot       uint64   // is the one of this number,
 	start      fraction // and begins here
