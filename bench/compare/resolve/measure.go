@@ -109,7 +109,7 @@ var columns = []struct {
 // that of the first one is.
 func (t *table) write(w io.Writer, rounds int, span time.Duration) error {
 	var b strings.Builder
-	b.WriteString("## Handle resolutions and registrations, beside etcd\n\n")
+	b.WriteString("# Handle resolutions and registrations, beside etcd\n\n")
 	fmt.Fprintf(&b, "Medians of %d rounds of %v for each figure, peers in turns; %d cores, %s/%s, loopback. %d pools of %d elements; a resolution asks for %d of a\n",
 		rounds, span, runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, pools, perPool, askedItems)
 	b.WriteString("pool, selected round robin. The registrar speaks ASAP over SCTP over UDP. etcd (one member, embedded, without fsync) has the same elements as keys with\n")
