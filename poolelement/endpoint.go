@@ -35,10 +35,10 @@ type memberKey struct {
 }
 
 // NewEndpoint returns an Endpoint, which must be closed after its elements. Of cfg only
-// what is not about a single element matters: Registrars, Discover with its groups, Listen without its SCTP port,
-// ASAPPort, Profile, KnownRegistrarsOnly, Stack and Logger. It contacts a registrar when
-// its first element registers. ctx bounds the look-up of registrars that are given by
-// name.
+// what is not about a single element matters: Registrars, Discover with its groups,
+// Listen without its SCTP port, ASAPPort, Profile, KnownRegistrarsOnly, Stack and Logger.
+// It contacts a registrar when its first element registers. ctx bounds the look-up of
+// registrars that are given by name.
 func NewEndpoint(ctx context.Context, cfg *Config) (*Endpoint, error) {
 	if cfg == nil {
 		cfg = &Config{}

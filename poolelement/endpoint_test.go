@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -209,4 +210,20 @@ func TestRegisterByItself(t *testing.T) {
 		require.NoError(t, m.Close())
 		require.Zero(t, r.Associations())
 	})
+}
+
+// Where the registrars are that announce themselves nobody knows before they do, so a
+// server for this host only is entered.
+func TestRegisterWithDiscoveredRegistrars(t *testing.T) {
+	ifs, err := net.Interfaces()
+	require.NoError(t, err)
+	i := slices.IndexFunc(ifs, func(i net.Interface) bool { return i.Flags&net.FlagLoopback != 0 })
+	require.GreaterOrEqual(t, i, 0)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	at := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80}
+	_, err = poolelement.Register(ctx, pool, at, &poolelement.Config{
+		Discover: true, DiscoverGroups: []string{"239.255.77.1:39863"}, DiscoverInterfaces: []string{ifs[i].Name}, Listen: "127.0.0.1@0",
+	})
+	require.ErrorIs(t, err, context.DeadlineExceeded) // and not for the address
 }

@@ -70,7 +70,8 @@ func (m *Member) service(at net.Addr) (rserpool.Transport, error) {
 		return t, nil
 	}
 	t.Addrs = []netip.Addr{ip}
-	if m.cfg.advertise == nil && len(m.scoped(t.Addrs)) == 0 {
+	// Where registrars are that announce themselves nobody knows yet.
+	if m.cfg.advertise == nil && len(m.ep.cfg.registrars) > 0 && len(m.scoped(t.Addrs)) == 0 {
 		return t, fmt.Errorf("poolelement: %v serves this host only, and the registrars are elsewhere", at)
 	}
 	return t, nil
