@@ -50,7 +50,7 @@ func main() {
 	flag.IntVar(&r.rounds, "rounds", 5, "interleaved `rounds`")
 	flag.StringVar(&r.base, "base", "usrsctp", "`peer` that the × columns divide by; where it is missing, the first one")
 	flag.StringVar(&r.addr, "addr", "127.0.0.1:7400", "server `address`")
-	flag.DurationVar(&r.limit, "limit", 3*time.Minute, "limit of one measurement")
+	flag.DurationVar(&r.limit, "limit", 30*time.Second, "how much longer than planned one measurement may take")
 	flag.StringVar(&f.plan, "plan", "plan.txt", "plan `file`")
 	flag.StringVar(&f.only, "only", "", "run only the tests whose ids begin with one of these `prefixes`, with commas between")
 	flag.StringVar(&f.targets, "targets", "", "judge the results by this `file`")

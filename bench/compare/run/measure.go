@@ -78,7 +78,8 @@ func (r *runner) measure(p peer, t test, round int) (res result, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, where.close()) }()
-	ctx, cancel := context.WithTimeout(context.Background(), r.limit)
+	limit := r.limit + t.duration()
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	server := where.command(ctx, p.command, t.mtu, "server")
 	stdin, err := server.StdinPipe()
@@ -115,7 +116,7 @@ func (r *runner) measure(p peer, t test, round int) (res result, err error) {
 	serverErr := server.Wait()
 	switch {
 	case ctx.Err() != nil:
-		return nil, fmt.Errorf("not done after %v", r.limit)
+		return nil, fmt.Errorf("not done after %v", limit)
 	case clientErr != nil:
 		return nil, fmt.Errorf("client: %v: %s", clientErr, firstLine(clientSays.String()))
 	case serverErr != nil:

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/rserpool/rserpool/bench/compare/link"
 )
@@ -39,6 +40,25 @@ func (t test) size() float64 {
 	}
 	v, _ := strconv.ParseFloat(t.mode[1], 64)
 	return v
+}
+
+// duration is how long the measurement takes by its arguments, without what it takes
+// to set up and to end.
+func (t test) duration() time.Duration {
+	unit, at := time.Millisecond, 2
+	switch t.mode[0] {
+	case "idle":
+		unit = time.Second
+	case "assoc":
+		at = 1
+	case "pingpong":
+		return 0
+	}
+	if len(t.mode) <= at {
+		return 0
+	}
+	n, _ := strconv.Atoi(t.mode[at])
+	return time.Duration(n) * unit
 }
 
 // takes says whether the test is for the peer of that name.

@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -39,6 +40,16 @@ func TestPlanLine(t *testing.T) {
 	} {
 		_, err := parsePlan(bad)
 		require.Error(t, err, bad)
+	}
+}
+
+// What a measurement is planned to take bounds how long it may take.
+func TestDuration(t *testing.T) {
+	for mode, want := range map[string]time.Duration{
+		"bulk 64 700": 700 * time.Millisecond, "bulk 64 700 16": 700 * time.Millisecond, "timed 1 3000": 3 * time.Second,
+		"assoc 700 16": 700 * time.Millisecond, "idle 1000": 0, "idle 1000 65": 65 * time.Second, "pingpong 64 5000": 0,
+	} {
+		require.Equal(t, want, test{mode: strings.Fields(mode)}.duration(), mode)
 	}
 }
 
