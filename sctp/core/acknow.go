@@ -4,6 +4,11 @@ package core
 // or a duplicate, until it no longer counts as one that loses packets.
 const lossyPackets = 1000
 
+// freshPackets is the same for a new association, of whose path nothing is known yet:
+// each of its first few packets is worth more than a SACK, and the peer's window grows
+// by SACKs (§7.2.1).
+const freshPackets = 32
+
 // noteLoss remembers whether packets were lost lately, the peer's or our SACKs: a gap
 // or a duplicate says so.
 func (a *Association) noteLoss() {

@@ -9,8 +9,8 @@ import (
 	"github.com/rserpool/rserpool/sctp/wire"
 )
 
-// Where nothing is lost, packets of one batch may share a SACK. After a gap or a
-// duplicate each SACK that RFC 9260 §6.2 and §6.7 ask for goes out by itself, until a
+// Where nothing is lost, packets of one batch may share a SACK. At the beginning, and
+// after a gap or a duplicate, each SACK that RFC 9260 §6.2 and §6.7 ask for goes out by itself, until a
 // thousand packets came in order.
 func TestSacksOfABatch(t *testing.T) { // RFC 9260 §6.2, §6.7
 	for name, lose := range map[string]func(next func() wire.TSN) []wire.TSN{
@@ -27,6 +27,15 @@ func TestSacksOfABatch(t *testing.T) { // RFC 9260 §6.2, §6.7
 				require.NoError(t, err)
 				v.as.HandlePacket(v.w.now, core.Inbound{Local: addrB.Addr(), Remote: addrA}, pkt)
 				return v.as.AckNow()
+			}
+			require.True(t, deliver(next()), "the first of the association (§5.1)")
+			v.b.drain(v.as)
+			for k := 2; k <= 32; k++ {
+				due := deliver(next())
+				require.Equal(t, k%2 == 1, due, "of the path nothing is known")
+				if due {
+					v.b.drain(v.as)
+				}
 			}
 			for range 7 {
 				require.False(t, deliver(next()), "nothing was lost")

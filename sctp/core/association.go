@@ -129,6 +129,7 @@ func newAssociation(cfg *Config, r *Responder, id identity) *Association {
 	a.id.tieLocal, a.id.tiePeer = a.random32(), a.random32()
 	a.rx.inbox.Init(cfg.RecvBuffer)
 	a.rx.advertised = cfg.RecvBuffer
+	a.rx.lossy = freshPackets
 	return a
 }
 
