@@ -271,6 +271,26 @@ func TestZ5UnknownRegistrarNotAdopted(t *testing.T) {
 	})
 }
 
+// Nor is one that only claims, in its INIT, to have the address of a known one.
+func TestZ5RegistrarThatClaimsAnAddressNotAdopted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := asaplinktest.NewWorld(t)
+		r1 := w.Registrar(1)
+		pe := listen(w, 3, poolelement.Config{KnownRegistrarsOnly: true}, r1)
+		to := r1.Members(pool)[0].Element.ASAP
+		a, err := w.Liar(66, 1).Dial(t.Context(), &sctp.Addr{IPs: to.Addrs, Port: to.Port, UDPPort: to.UDPPort}, nil)
+		require.NoError(t, err)
+		defer a.Close()
+		take := &asap.EndpointKeepAlive{Home: true, Server: 66, Handle: pool}
+		require.NoError(t, a.Send(t.Context(), &sctp.Message{PPID: sctp.PPID(asap.PPID), Data: take.AppendTo(nil)}))
+		for range 100 {
+			time.Sleep(time.Millisecond)
+			require.Equal(t, []netip.Addr{asaplinktest.IP(1)}, pe.State().Registrar.Addrs)
+			require.NotEqual(t, rserpool.RegistrarID(66), pe.State().Home)
+		}
+	})
+}
+
 // RFC 5352 §3.1: SetPolicy registers again and tells the outcome.
 func TestSetPolicy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

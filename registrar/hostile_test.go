@@ -3,7 +3,6 @@ package registrar_test
 import (
 	"context"
 	"net/netip"
-	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,38 +22,6 @@ import (
 // What hosts can do to a registrar depends on what it believes of their addresses. The
 // state machine has its own tests of that (registrar/core); these are about what the
 // service tells it of associations.
-
-// liar is a carrier of one address that pretends to have others as well.
-type liar struct {
-	carrier.Carrier
-	claims []netip.AddrPort
-}
-
-func (l *liar) LocalAddrs() []netip.AddrPort {
-	return append(slices.Clone(l.Carrier.LocalAddrs()), l.claims...)
-}
-
-func (l *liar) WriteBatch(ds []carrier.Datagram) (int, error) {
-	for i := range ds {
-		ds[i].Local = l.Carrier.LocalAddrs()[0].Addr() // it cannot send from others
-	}
-	return l.Carrier.WriteBatch(ds)
-}
-
-// liar opens a stack on a host that says in its INIT that it has the addresses of others.
-func (s *scope) liar(host int, claims ...int) *sctp.Stack {
-	s.T.Helper()
-	c, err := s.Net.Host(asaplinktest.IP(host)).Carrier(netip.AddrPortFrom(asaplinktest.IP(host), sctp.DefaultUDPPort))
-	require.NoError(s.T, err)
-	l := &liar{Carrier: c}
-	for _, n := range claims {
-		l.claims = append(l.claims, netip.AddrPortFrom(asaplinktest.IP(n), sctp.DefaultUDPPort))
-	}
-	st, err := sctp.NewStack(&sctp.StackConfig{Carriers: []carrier.Carrier{l}})
-	require.NoError(s.T, err)
-	s.T.Cleanup(func() { require.NoError(s.T, st.Close()) })
-	return st
-}
 
 // with runs registrar 1 with a configuration, and waits until it serves.
 func (s *scope) with(cfg registrar.Config) *registrar.Registrar {
@@ -116,7 +83,7 @@ func TestZ3ClaimedAddressesAreNotBelieved(t *testing.T) { // RFC 5355 §2.3
 		s := newScope(t, 1)
 		r := s.with(registrar.Config{})
 		element11 := s.element(11)
-		for name, attacker := range map[string]*sctp.Stack{"another host": s.Stack(65), "one that claims the address": s.liar(66, 11)} {
+		for name, attacker := range map[string]*sctp.Stack{"another host": s.Stack(65), "one that claims the address": s.Liar(66, 11)} {
 			for range 3 { // at once, and when it had time to show that it has the address
 				c := s.ask(attacker)
 				if m := c.try(&asap.Deregistration{Handle: "pool", PEID: 11}); m != nil {
@@ -165,7 +132,7 @@ func TestZ5ClaimedAddressIsNoPeer(t *testing.T) { // RFC 5355 §2.5
 		s := newScope(t, 1)
 		r := s.with(registrar.Config{ClosedPeers: true, Peers: []string{"10.0.0.2:9901"}})
 		_, at := r.Addrs()
-		liar := s.liar(66, 2)
+		liar := s.Liar(66, 2)
 		for range 3 {
 			a, err := liar.Dial(t.Context(), at, nil)
 			if err == nil {
@@ -193,7 +160,7 @@ func TestZ1FloodFromOneHost(t *testing.T) { // RFC 5355 §2.1
 		other, err := sctp.NewStack(&sctp.StackConfig{Carriers: []carrier.Carrier{c}})
 		require.NoError(t, err)
 		defer other.Close()
-		for i, flood := range []*sctp.Stack{s.liar(65, 70, 71, 72, 73), other} {
+		for i, flood := range []*sctp.Stack{s.Liar(65, 70, 71, 72, 73), other} {
 			for j := range 6 {
 				at, _ := r.Addrs()
 				a, err := flood.Dial(t.Context(), at, nil)
@@ -240,12 +207,12 @@ func TestZ4AccessBySource(t *testing.T) { // RFC 5355 §2.2, §2.4
 		s := newScope(t, 1)
 		r := s.with(registrar.Config{Access: accessList(t, "allow register,deregister from 10.0.0.11,10.0.0.69", "deny register,deregister", "deny resolve from 10.0.0.68 pool p*")})
 		require.False(t, s.ask(s.Stack(11)).register("pool", 1).Reject)
-		for _, other := range []*sctp.Stack{s.Stack(65), s.liar(66, 69)} {
+		for _, other := range []*sctp.Stack{s.Stack(65), s.Liar(66, 69)} {
 			reg := s.ask(other).try(&asap.Registration{Handle: "pool", Element: element(2)}).(*asap.RegistrationResponse)
 			require.True(t, reg.Reject)
 			require.Equal(t, rserpool.CauseSecurity, reg.Causes[0].Code)
 		}
-		q := s.ask(s.liar(67, 68)).try(&asap.HandleResolution{Handle: "pool"})
+		q := s.ask(s.Liar(67, 68)).try(&asap.HandleResolution{Handle: "pool"})
 		require.Len(t, q.(*asap.HandleResolutionResponse).Elements, 1, "and not by what is claimed")
 		require.EqualValues(t, 2, r.Snapshot().Stats.Denied)
 	})
@@ -261,7 +228,7 @@ func TestZ8ReplayFromElsewhere(t *testing.T) { // RFC 5355 §2.8
 		pe.Home = 0
 		reg := &asap.Registration{Handle: "pool", Element: pe}
 		replay := []asap.Message{&asap.Deregistration{Handle: "pool", PEID: 11}, reg}
-		for _, from := range []*sctp.Stack{s.Stack(65), s.liar(66, 11)} {
+		for _, from := range []*sctp.Stack{s.Stack(65), s.Liar(66, 11)} {
 			for _, m := range replay {
 				s.ask(from).try(m)
 				require.Len(t, homes(r), 1, "%v", m)
@@ -269,7 +236,7 @@ func TestZ8ReplayFromElsewhere(t *testing.T) { // RFC 5355 §2.8
 		}
 		require.True(t, victim.State().Registered)
 		require.NoError(t, victim.Shutdown(t.Context()))
-		for _, from := range []*sctp.Stack{s.Stack(67), s.liar(68, 11)} {
+		for _, from := range []*sctp.Stack{s.Stack(67), s.Liar(68, 11)} {
 			resp := s.ask(from).try(reg)
 			require.True(t, resp == nil || resp.(*asap.RegistrationResponse).Reject)
 			require.Empty(t, homes(r), "it does not come back")
@@ -289,7 +256,7 @@ func TestZ13ReportersAreHosts(t *testing.T) { // RFC 5355 §2.13
 			a.send(&asap.EndpointUnreachable{Handle: "pool", PEID: 11})
 			time.Sleep(50 * time.Millisecond)
 		}
-		one := s.liar(65, 80, 81, 82)
+		one := s.Liar(65, 80, 81, 82)
 		for range 20 {
 			report(one)
 		}

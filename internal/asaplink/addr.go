@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"slices"
 
 	"github.com/rserpool/rserpool/asap/core"
 	"github.com/rserpool/rserpool/rserpool"
@@ -70,6 +71,24 @@ func setIf[T comparable](field *T, def T) {
 	if *field == zero {
 		*field = def
 	}
+}
+
+// confirmedAddr is the peer of an association with those addresses that it has shown to have
+// so far, by the handshake or by an answer (RFC 9260 §5.4): anybody can list the address of
+// a registrar that is known.
+func confirmedAddr(a *sctp.Association) *sctp.Addr {
+	at, _ := a.RemoteAddr().(*sctp.Addr)
+	if at == nil {
+		return nil
+	}
+	shown := *at
+	shown.IPs = at.IPs[:min(1, len(at.IPs))] // that of the handshake
+	for _, p := range a.Paths() {
+		if ip := p.Remote.Addr(); p.State != sctp.PathUnconfirmed && !slices.Contains(shown.IPs, ip) {
+			shown.IPs = append(slices.Clone(shown.IPs), ip)
+		}
+	}
+	return &shown
 }
 
 // localAddrs returns the addresses at which the peer of a sees this end.

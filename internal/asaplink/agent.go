@@ -249,8 +249,7 @@ func (a *Agent) accept() {
 		if err != nil {
 			return
 		}
-		from, _ := assoc.RemoteAddr().(*sctp.Addr)
-		local := localAddrs(assoc)
+		from, local := confirmedAddr(assoc), localAddrs(assoc)
 		var l *link
 		a.Do(func(now time.Time, e *core.Endpoint) {
 			l = a.add(e.HandleAccepted(now, Transport(from), local), assoc)
