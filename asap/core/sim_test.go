@@ -307,7 +307,9 @@ func TestSimMembers(t *testing.T) {
 
 func simMembers(t *testing.T, seed uint64) []string {
 	rs := regs(4)
-	w := newWorld(t, seed, core.Config{Registrars: rs, Profile: core.ProfileFast})
+	p := core.ProfileFast
+	p.Life, p.Reregistration = time.Hour, time.Hour // that heals nothing here
+	w := newWorld(t, seed, core.Config{Registrars: rs, Profile: p})
 	want := map[rserpool.PEID]uint32{} // weights
 	for range 60 {
 		id := rserpool.PEID(w.rnd.IntN(100) + 1)
@@ -323,7 +325,8 @@ func simMembers(t *testing.T, seed uint64) []string {
 			w.e.Deregister(w.now, pool, id)
 		default:
 			if name := rs[w.rnd.IntN(3)].String(); w.up[name] {
-				w.kill(name, w.rnd.IntN(3) > 0)
+				w.kill(name, true)
+				w.run(600 * time.Millisecond) // until that is noticed
 			} else {
 				w.note("revive %s", name)
 				w.up[name] = true
@@ -331,7 +334,7 @@ func simMembers(t *testing.T, seed uint64) []string {
 		}
 		w.run(time.Duration(w.rnd.IntN(1000)) * time.Millisecond)
 	}
-	w.run(20 * time.Second)
+	w.run(10 * time.Second)
 	require.Len(t, w.held, len(want), "seed %d", seed)
 	for id, weight := range want {
 		require.Equal(t, weight, w.held[id].weight, "seed %d, element %d", seed, id)
