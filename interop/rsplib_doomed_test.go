@@ -51,7 +51,7 @@ func TestRspregistrarDies(t *testing.T) {
 	})
 	t.Run("ours does not", func(t *testing.T) {
 		const count = 20_000
-		reg := newNode(t)
+		reg := newByHand(t) // its errors quote what tshark calls malformed
 		p := startNode(t, reg.name, bin("rserpool"), "registrar", "--listen", reg.addr(), "--profile", "rsplib", "--http", "off")
 		p.await(t, "ready", 20*time.Second)
 		dead := func() bool {

@@ -36,6 +36,7 @@ type serveOptions struct {
 	hashAhead     bool
 	sessions      int
 	failAfter     int
+	capacity      float64
 	wait          time.Duration
 	block, buffer byteSize
 	exitWithStdin bool
@@ -53,9 +54,10 @@ func serveCommand() *cobra.Command {
   daytime   says what time it is and closes
   chargen   sends characters without end
   pingpong  rsplib's example: replies are counted across elements
+  calcapp   another: jobs take their time, and go on elsewhere
   files     serves the files below --root to rserpool get
 
-The first five speak as rsplib's servers do. "registered 0xID" is printed once
+The first six speak as rsplib's servers do. "registered 0xID" is printed once
 a registrar has accepted the element. SIGTERM and SIGINT take it out of the
 pool; sessions may go on for a while, downloads move to another element at
 once. A second signal ends it.
@@ -90,6 +92,7 @@ SIGHUP has the file read again.`,
 	f.DurationVar(&o.cookieLife, "cookie-life", cookie.DefaultLife, "how long sealed state is good for")
 	f.IntVar(&o.sessions, "sessions", 0, "most sessions at once (default no limit)")
 	f.IntVar(&o.failAfter, "fail-after", 0, "abort sessions after so many replies (pingpong)")
+	f.Float64Var(&o.capacity, "capacity", 0, "calculations per second (calcapp, default 1000000)")
 	f.DurationVar(&o.wait, "wait", 0, "how long to look for a registrar (default for ever)")
 	f.Var(&o.block, "block", "bytes of content in a message (files)")
 	f.Var(&o.buffer, "buffer", "bytes that may wait for acknowledgement")
@@ -98,7 +101,7 @@ SIGHUP has the file read again.`,
 	exitWithStdin(c, &o.exitWithStdin)
 	fixed(c, "policy", "RoundRobin", "WeightedRoundRobin:1", "Random", "WeightedRandom:1", "Priority:1",
 		"LeastUsed", "LeastUsedDegradation:0.1", "PriorityLeastUsed:0.1", "RandomizedLeastUsed")
-	noFiles(c, "pool", "listen", "advertise", "id", "sessions", "fail-after", "wait", "cookie-life")
+	noFiles(c, "pool", "listen", "advertise", "id", "sessions", "fail-after", "capacity", "wait", "cookie-life")
 	must(c.MarkFlagDirname("root"))
 	return c
 }
@@ -231,7 +234,7 @@ func (o *serveOptions) run(c *cobra.Command, name string) (err error) {
 	if cfg.Cookies != nil {
 		defer o.rekey(cfg.Cookies, cfg.Logger)()
 	}
-	h, err := service.New(name, service.Options{Root: o.root, Block: int(o.block), FailAfter: o.failAfter})
+	h, err := service.New(name, service.Options{Root: o.root, Block: int(o.block), FailAfter: o.failAfter, Capacity: o.capacity})
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,6 @@
 // Package service has the services that the rserpool command runs in pools: echo,
-// discard, daytime, chargen and pingpong, which speak as rsplib's servers do, and
-// files, from which [Fetch] downloads.
+// discard, daytime, chargen, pingpong and calcapp, which speak as rsplib's servers do,
+// and files, from which [Fetch] downloads.
 //
 //	files, err := service.NewFiles("/srv/files")
 //	pe, err := poolelement.Listen(ctx, "FilePool", cfg)
@@ -17,6 +17,7 @@
 //	service.go     New: a service by its name
 //	simple.go      echo, discard, daytime, chargen
 //	pingpong.go    the PingPong protocol, its cookie, its server
+//	calcapp.go     the CalcApp service; calcappwire.go its messages and cookie
 //	filewire.go    messages and cookie of the file protocol (docs/files-protocol.md)
 //	files.go       the file server; filehash.go remembers content hashes
 //	fetch.go       the client: a download that goes on with the next element
@@ -24,5 +25,5 @@
 // # What it does not do
 //
 // Nothing is authenticated or encrypted. The file server only reads. rsplib's
-// other services (fractal, calcapp, scripting) are not here.
+// other services (fractal, scripting) are not here.
 package service

@@ -20,7 +20,7 @@ var simple = map[string]poolelement.HandlerFunc{
 
 // Names lists the services, in the order in which help texts have them.
 func Names() []string {
-	return []string{"echo", "discard", "daytime", "chargen", "pingpong", "files"}
+	return []string{"echo", "discard", "daytime", "chargen", "pingpong", "calcapp", "files"}
 }
 
 // Options are what some services want to know.
@@ -32,6 +32,9 @@ type Options struct {
 	// FailAfter aborts a session after so many replies, to see users fail over. Zero:
 	// never. Pingpong only.
 	FailAfter int
+	// Capacity is how many calculations a second are done. Zero: a million. Calcapp
+	// only.
+	Capacity float64
 }
 
 // New returns a service by its name, which is one of Names.
@@ -39,6 +42,8 @@ func New(name string, o Options) (poolelement.Handler, error) {
 	switch name {
 	case "pingpong":
 		return &PingPong{FailAfter: o.FailAfter}, nil
+	case "calcapp":
+		return &CalcApp{Capacity: o.Capacity}, nil
 	case "files":
 		f, err := NewFiles(o.Root)
 		if err != nil {
