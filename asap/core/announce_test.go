@@ -234,6 +234,32 @@ func TestAnnouncedJoinsHunt(t *testing.T) {
 	require.Equal(t, []int{2, 1}, []int{closed, asked}, "the first that is up wins")
 }
 
+// During a hunt an announced registrar that fails is not tried again at once however often it
+// is announced, and of many that are announced and fail a few are tried (Z12).
+func TestZ12JoiningIsBounded(t *testing.T) {
+	r := newRig(t, core.Config{Registrars: regs(1), Discover: true})
+	_, err := r.e.Register(r.now, registration())
+	require.NoError(t, err)
+	require.Len(t, r.dials(), 1, "which is not answered")
+	r.announce(reg(9))
+	require.Equal(t, []string{"10.0.0.9"}, r.tried())
+	r.announce(reg(9))
+	require.Empty(t, r.take())
+	r.advance(time.Second)
+	r.announce(reg(9))
+	require.Equal(t, []string{"10.0.0.9"}, r.tried())
+	dials := 0
+	for i := range 50 {
+		tr := reg(1)
+		tr.Addrs = []netip.Addr{netip.AddrFrom4([4]byte{10, 9, 0, byte(i)})}
+		b, err := asap.Marshal(&asap.ServerAnnounce{Server: 0x50, Transports: []rserpool.Transport{tr}})
+		require.NoError(t, err)
+		r.e.HandleAnnounce(r.now, anySource(i), b)
+		dials += len(r.tried())
+	}
+	require.Equal(t, 8-2, dials)
+}
+
 // Of three that are dialed at once, one is an announced one.
 func TestStaticAndAnnouncedInParallel(t *testing.T) {
 	r := newRig(t, core.Config{Registrars: regs(5), Discover: true})

@@ -264,6 +264,38 @@ func TestZ12Garbage(t *testing.T) {
 	require.EqualValues(t, 2*len(list), g.r.Stats().AnnouncesIgnored)
 }
 
+// Z12: so many are looked at in a second, in all and from one source.
+func TestZ12HeardRate(t *testing.T) {
+	for from, want := range map[string]uint64{"10.0.%d.%d:1": 100, "10.0.1.1:%d%d": 10} {
+		g := announcing(t, core.Config{})
+		for i := range 5000 {
+			g.hear(core.ASAP, fmt.Sprintf(from, i/250+1, i%250), &asap.ServerAnnounce{Server: 9})
+		}
+		require.Equal(t, want, g.r.Stats().AnnouncesHeard, from)
+		require.Equal(t, 5000-want, g.r.Stats().AnnouncesIgnored, from)
+		g.tick(time.Second)
+		g.hear(core.ASAP, "10.0.1.1:9", &asap.ServerAnnounce{Server: 9})
+		require.Equal(t, want+1, g.r.Stats().AnnouncesHeard, from)
+	}
+}
+
+// Z12: an announcement does not shorten the pause after a failed attempt.
+func TestZ12RedialPauses(t *testing.T) {
+	g := announcing(t, core.Config{})
+	g.tick(10 * time.Second)
+	g.out = nil
+	m := g.presence(0x900, "10.0.0.9", none)
+	g.hear(core.ENRP, "10.0.0.9:9901", m)
+	require.Len(t, g.dialed(), 1)
+	g.lose(g.out[0].Conn)
+	for range 5 {
+		g.hear(core.ENRP, "10.0.0.9:9901", m)
+	}
+	require.Empty(t, g.dialed())
+	g.tick(core.ProfileDefault.DialRetryMin * 3 / 2)
+	require.Len(t, g.dialed(), 1)
+}
+
 // Z12: of a flood of registrars that do not exist a few are dialed at a time, the list of
 // peers keeps room, the configured ones are not concerned, and all is forgotten
 // afterwards.
