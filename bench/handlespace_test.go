@@ -92,13 +92,13 @@ func begin(b *testing.B) *meter {
 
 // pause stops the clocks while the next round is prepared.
 func (m *meter) pause() {
-	m.b.StopTimer()
 	m.used += processorTime() - m.from
+	m.b.StopTimer()
 }
 
 func (m *meter) resume() {
-	m.from = processorTime()
 	m.b.StartTimer()
+	m.from = processorTime()
 }
 
 func (m *meter) report() {

@@ -73,6 +73,41 @@ func (h ranks) down(i int) {
 	}
 }
 
+// appendThree appends the first n items in their order, three at most: what pool users of
+// many implementations ask for.
+func (h ranks) appendThree(dst []*Item, n int) []*Item {
+	dst = append(dst, h[0].it)
+	second := h.least(1, -1)
+	if n == 1 || second < 0 {
+		return dst
+	}
+	dst = append(dst, h[second].it)
+	if n == 2 {
+		return dst
+	}
+	// The third is a child of either of them.
+	third, other := h.least(1, second), h.least(second*arity+1, -1)
+	if third < 0 || other >= 0 && h[other].before(&h[third]) {
+		third = other
+	}
+	if third >= 0 {
+		dst = append(dst, h[third].it)
+	}
+	return dst
+}
+
+// least is the place of the first in the order among the siblings that begin at a place,
+// without one of them; -1 if there is none.
+func (h ranks) least(from, without int) int {
+	best := -1
+	for i := from; i < min(from+arity, len(h)); i++ {
+		if i != without && (best < 0 || h[i].before(&h[best])) {
+			best = i
+		}
+	}
+	return best
+}
+
 // sort puts all items in order, which is a heap too. What is sorted but for a few items
 // takes little time.
 func (h ranks) sort() {

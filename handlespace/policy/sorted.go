@@ -86,8 +86,8 @@ func (s *sorted) AppendSelect(dst []*Item, n int, skip func(rserpool.PEID) bool)
 	switch {
 	case n <= 0 || len(s.heap) == 0:
 		return dst
-	case n == 1 && skip == nil:
-		dst = append(dst, s.heap[0].it)
+	case n <= 3 && skip == nil:
+		dst = s.heap.appendThree(dst, n)
 	case n >= len(s.heap)/4:
 		s.heap.sort() // and remains a heap
 		for i := 0; i < len(s.heap) && len(dst)-start < n; i++ {
