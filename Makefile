@@ -14,7 +14,7 @@ BULK_MIB  ?= 1024
 SOAK      ?= 30m
 KILL_SIZE ?= 10000
 KILL_ROUNDS ?= 12
-ROUNDS    ?= 5
+ROUNDS    ?= 7
 SKIP      ?=
 BIN       := bin
 

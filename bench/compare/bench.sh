@@ -1,5 +1,5 @@
 #!/bin/bash
-# Builds every peer and runs plan.txt, or of it what BENCH=bulk,assoc names. ROUNDS=N;
+# Builds every peer and runs plan.txt, or of it what BENCH=bulk,assoc names. ROUNDS=N (7);
 # peers can be left out with SKIP="tcp quic". The whole plan writes ../RESULTS.md and
 # ../results.svg; a part of it only prints, unless REPORT or PLOT name files.
 set -euo pipefail
@@ -62,6 +62,6 @@ isolated=()
 if unshare -n ip link set lo up 2>/dev/null; then
 	isolated=(unshare -n sh -c 'ip link set lo up && exec "$@"' sh)
 fi
-"${isolated[@]}" bench/compare/bin/run -rounds "${ROUNDS:-5}" -plan bench/compare/plan.txt -only "${BENCH:-}" \
+"${isolated[@]}" bench/compare/bin/run -rounds "${ROUNDS:-7}" -plan bench/compare/plan.txt -only "${BENCH:-}" \
 	-targets bench/compare/targets.txt -o "${RAW:-bench/compare/raw.jsonl}" \
-	-as "make bench-peers ROUNDS=${ROUNDS:-5}${BENCH:+ BENCH=$BENCH}${SKIP:+ SKIP='$SKIP'}" "${out[@]}" "${peers[@]}"
+	-as "make bench-peers ROUNDS=${ROUNDS:-7}${BENCH:+ BENCH=$BENCH}${SKIP:+ SKIP='$SKIP'}" "${out[@]}" "${peers[@]}"
