@@ -19,65 +19,68 @@ import (
 // that is there beats a context that has ended. It is io.ErrUnexpectedEOF, with the
 // stream in the Message, in the place of the rest of a message that a restart of the
 // peer took away, and at the end if that came in the middle of a message.
-func (a *Association) Receive(ctx context.Context, buf []byte) (Message, error) {
+func (a *Association) Receive(ctx context.Context, buf []byte) (m Message, err error) {
 	if len(buf) == 0 {
-		return Message{}, io.ErrShortBuffer
+		return m, io.ErrShortBuffer
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if err := a.awaitMessage(ctx); err != nil {
-		return Message{}, err
+	if _, _, err = a.awaitMessage(ctx); err == nil {
+		err = a.receive(&m, buf)
 	}
-	return a.receive(buf)
+	return m, err
 }
 
-// awaitMessage waits until a message can be received, and for its turn to do so.
-// The caller holds a.mu.
-func (a *Association) awaitMessage(ctx context.Context) error {
+// awaitMessage waits until a message can be received, and for its turn to do so. It
+// returns the stream of the message, and how many bytes of it there are. The caller
+// holds a.mu.
+func (a *Association) awaitMessage(ctx context.Context) (id StreamID, size int, err error) {
 	var ended error
 	for {
 		if a.closed {
-			return net.ErrClosed
+			return 0, 0, net.ErrClosed
 		}
 		if !a.assembling {
 			for a.core != nil {
-				in, _, ok := a.core.NextMessage()
+				in, size, ok := a.core.NextMessage()
 				if ok && a.unwanted(in.Stream) {
 					continue
 				}
 				if ok {
-					return nil
+					return in.Stream, size, nil
 				}
 				break
 			}
 			if err := a.drained(a.core != nil && a.core.Torn()); err != nil {
 				a.readers.wakeOne() // the next in line shall see it too
-				return err
+				return 0, 0, err
 			}
 		}
 		if ended != nil {
-			return ended
+			return 0, 0, ended
 		}
 		ended = a.wait(ctx, &a.readers, false)
 	}
 }
 
 // receive takes a message that is there. The caller holds a.mu.
-func (a *Association) receive(buf []byte) (Message, error) {
-	in, n, err := a.core.Receive(a.now, buf)
+func (a *Association) receive(m *Message, buf []byte) error {
+	var in core.Incoming
+	n, err := a.core.ReceiveInto(a.now, &in, buf)
 	if err != nil {
-		return Message{}, err
+		return err
 	}
-	_, _, more := a.core.NextMessage()
+	more := a.core.Readable()
 	if more {
 		a.readers.wakeOne()
 	}
 	a.afterRead(n, more)
-	m := received(&in, buf[:n])
+	m.Stream, m.PPID, m.SSN = in.Stream, in.PPID, uint16(in.SSN)
+	m.Unordered, m.Partial, m.Data = in.Unordered, !in.End, buf[:n]
 	if in.Torn {
-		return m, io.ErrUnexpectedEOF
+		return io.ErrUnexpectedEOF
 	}
-	return m, nil
+	return nil
 }
 
 // drained says why no message will come any more: io.EOF after a graceful
@@ -109,21 +112,20 @@ func (a *Association) tornStream(id StreamID) bool { return a.core != nil && a.c
 // limit; the message is dropped, also what is still to come of it. The other
 // errors are those of Receive. With an error in the middle of a message, what was
 // read of it is returned, too; Receive reads on.
-func (a *Association) ReceiveMessage(ctx context.Context, buf []byte, limit int) (Message, error) {
+func (a *Association) ReceiveMessage(ctx context.Context, buf []byte, limit int) (m Message, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if err := a.awaitMessage(ctx); err != nil {
-		return Message{}, err
+	id, size, err := a.awaitMessage(ctx)
+	if err != nil {
+		return m, err
 	}
-	in, size, _ := a.core.NextMessage()
 	if size > limit {
-		return Message{}, a.tooLong(in.Stream, size, limit)
+		return m, a.tooLong(id, size, limit)
 	}
 	if buf = buf[:cap(buf)]; size > len(buf) {
 		buf = make([]byte, size)
 	}
-	m, err := a.receive(buf)
-	if err == nil && m.Partial {
+	if err = a.receive(&m, buf); err == nil && m.Partial {
 		a.assembling = true
 		m, err = a.assemble(ctx, m, limit)
 		a.assembling = false

@@ -25,13 +25,23 @@ func (a *Association) endError() error {
 // io.ErrUnexpectedEOF if that was in the middle of a message; why the association
 // ended.
 func (a *Association) Receive(now time.Time, buf []byte) (Incoming, int, error) {
-	info, n, ok := a.rx.inbox.Read(buf)
-	if !ok {
-		return Incoming{}, 0, a.emptyError(a.Torn())
-	}
-	a.updateWindow(now)
-	return info, n, nil
+	var info Incoming
+	n, err := a.ReceiveInto(now, &info, buf)
+	return info, n, err
 }
+
+// ReceiveInto is Receive with a place for the properties.
+func (a *Association) ReceiveInto(now time.Time, in *Incoming, buf []byte) (int, error) {
+	n, ok := a.rx.inbox.ReadInto(in, buf)
+	if !ok {
+		return 0, a.emptyError(a.Torn())
+	}
+	a.updateWindow(now, n)
+	return n, nil
+}
+
+// Readable says whether Receive would return a message.
+func (a *Association) Readable() bool { return a.rx.inbox.Readable() > 0 }
 
 // ReceiveStream is Receive for one stream.
 func (a *Association) ReceiveStream(now time.Time, id wire.StreamID, buf []byte) (Incoming, int, error) {
@@ -39,7 +49,7 @@ func (a *Association) ReceiveStream(now time.Time, id wire.StreamID, buf []byte)
 	if !ok {
 		return Incoming{}, 0, a.emptyError(a.TornStream(id))
 	}
-	a.updateWindow(now)
+	a.updateWindow(now, n)
 	return info, n, nil
 }
 
@@ -92,11 +102,17 @@ func (a *Association) NextStreamMessage(id wire.StreamID) (Incoming, int, bool) 
 }
 
 // updateWindow sends a SACK when reading has opened the advertised window by a
-// quarter of the buffer, no sooner (RFC 9260 §6.2).
-func (a *Association) updateWindow(now time.Time) {
+// quarter of the buffer, no sooner (RFC 9260 §6.2). While there is more to read it looks
+// only once for each sixteenth of the buffer.
+func (a *Association) updateWindow(now time.Time, n int) {
+	a.lastUse = now
+	a.rx.eaten += n + rx.Overhead
+	if a.rx.eaten < a.cfg.RecvBuffer/16 && a.rx.inbox.Readable() > 0 {
+		return
+	}
+	a.rx.eaten = 0
 	a.relieve()
 	if a.state.receivesData() && a.rx.inbox.Opened(a.rx.advertised) {
 		a.rx.sackNow = true
 	}
-	a.lastUse = now
 }

@@ -116,6 +116,7 @@ type receiver struct {
 	sackNow    bool // a SACK must go out now
 	packets    int  // packets with DATA since the last SACK
 	advertised int  // a_rwnd of the last SACK
+	eaten      int  // bytes read since the window was last looked at
 	sackPath   *path.Path
 	begun      bool   // DATA has arrived before
 	gotData    bool   // this packet held DATA

@@ -5,10 +5,16 @@ import "github.com/rserpool/rserpool/sctp/wire"
 // Read copies the oldest readable message, or as much of it as fits buf, and
 // takes it out of the inbox. ok is false if nothing is readable.
 func (x *Inbox) Read(buf []byte) (info Info, n int, ok bool) {
+	n, ok = x.ReadInto(&info, buf)
+	return info, n, ok
+}
+
+// ReadInto is Read with a place for the description.
+func (x *Inbox) ReadInto(info *Info, buf []byte) (n int, ok bool) {
 	if x.first == nil {
-		return Info{}, 0, false
+		return 0, false
 	}
-	return x.read(x.stream(x.first.info.Stream), buf)
+	return x.read(x.stream(x.first.info.Stream), info, buf)
 }
 
 // ReadStream is Read for one stream.
@@ -17,7 +23,8 @@ func (x *Inbox) ReadStream(id wire.StreamID, buf []byte) (info Info, n int, ok b
 	if s == nil {
 		return Info{}, 0, false
 	}
-	return x.read(s, buf)
+	n, ok = x.read(s, &info, buf)
+	return info, n, ok
 }
 
 // Peek describes the oldest readable message; n is the bytes that can be read of
@@ -47,20 +54,20 @@ func peek(m *message) (Info, int, bool) {
 // read reads from the oldest message of a stream, which is the oldest of all if
 // the stream has it queued: a stream's messages are queued in their order, and
 // those behind one under partial delivery are not queued before it is complete.
-func (x *Inbox) read(s *stream, buf []byte) (Info, int, bool) {
+func (x *Inbox) read(s *stream, info *Info, buf []byte) (int, bool) {
 	m := s.head
 	if m == nil || !m.queued {
-		return Info{}, 0, false
+		return 0, false
 	}
 	n := x.copy(&m.parts, buf)
 	m.begun = true
-	info := m.info
+	*info = m.info
 	if m.parts.head != nil {
-		return info, n, true
+		return n, true
 	}
 	x.dequeue(m)
 	if !m.whole {
-		return info, n, true // the rest is still to come; it stays the stream's head
+		return n, true // the rest is still to come; it stays the stream's head
 	}
 	info.End = true
 	s.head = m.streamNext
@@ -68,7 +75,7 @@ func (x *Inbox) read(s *stream, buf []byte) (Info, int, bool) {
 		s.tail = nil
 	}
 	x.pool.putMessage(m)
-	return info, n, true
+	return n, true
 }
 
 // copy moves bytes out of a chain and frees the fragments that are used up.
