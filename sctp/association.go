@@ -29,6 +29,7 @@ type Association struct {
 	ourPort, peerPort uint16
 	dialed            bool
 	id                uint32  // our number of it, see ledger
+	alarm             int32   // place in alarms.heap plus one, 0: not in it; guarded by alarms.mu
 	tracer            *tracer // nil: nobody watches
 
 	mu   sync.Mutex
@@ -37,15 +38,14 @@ type Association struct {
 	taken     *Stats // what a restarted machine had counted here when it went away
 	inherited *Stats // what it had counted before it came here
 
-	timer *time.Timer
-	armed time.Time // when timer will fire; zero: it is not running
-	now   time.Time // of the last turn
-	held  int       // bytes taken to send since the last turn, see Message.More
-	eaten int       // bytes given to readers since the last turn
+	armed time.Duration // when the alarm rings, since Stack.began; 0: not at all
+	now   time.Time     // of the last turn
+	held  int           // bytes taken to send since the last turn, see Message.More
+	eaten int           // bytes given to readers since the last turn
 
 	tag    wire.VTag // as the demux knows it; guarded by demux.mu for writing
 	tuples []tuple   // likewise
-	claims []tuple   // likewise: all addresses of the peer, verified or not
+	claims []tuple   // likewise: the other addresses of the peer, which are not verified
 	rekey  bool      // the demux must be told about changes
 	via    *link     // where the latest packet came in
 	waits  uint64    // calls that had to wait so far
@@ -53,11 +53,11 @@ type Association struct {
 	unread bool      // messages waited when a packet with another tag came
 
 	established bool
-	shutting    bool      // Shutdown or Close was called
-	closed      bool      // Close was called
-	closeBy     time.Time // when Close gives up the graceful way
-	done        bool      // the machine has ended
-	err         error     // why, nil if gracefully
+	shutting    bool          // Shutdown or Close was called
+	closed      bool          // Close was called
+	done        bool          // the machine has ended
+	closeBy     time.Duration // when Close gives up the graceful way, since Stack.began
+	err         error         // why, nil if gracefully
 
 	changed gate // established, done
 	readers gate // Receive

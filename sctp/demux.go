@@ -213,6 +213,9 @@ func (d *demux) addTuples(a *Association, peers, claims []netip.AddrPort) {
 	}
 	for _, p := range claims {
 		t := tuple{p, a.peerPort, a.ourPort}
+		if slices.Contains(a.tuples, t) {
+			continue
+		}
 		a.claims = append(a.claims, t)
 		if d.claims[t] == nil && d.byTuple[t] == nil {
 			d.claims[t] = a

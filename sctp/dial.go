@@ -91,8 +91,8 @@ func (s *Stack) connect(ctx context.Context, addr *Addr, cfg *Config) (*Associat
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	st, machine := cfg.resolve(s)
-	if err := cfg.check(machine); err != nil {
+	st, machine, err := s.parameters(cfg)
+	if err != nil {
 		return nil, err
 	}
 	var port uint16
@@ -119,7 +119,11 @@ func (a *Association) launch(addr *Addr, machine *core.Config) error {
 	if err := s.demux.reserve(a, peers); err != nil {
 		return err
 	}
-	machine.Trace = a.trace(addr)
+	if hooks := a.trace(addr); hooks != nil {
+		own := *machine
+		own.Trace = hooks
+		machine = &own
+	}
 	now := time.Now()
 	no4, no6 := s.missingFamily()
 	for {

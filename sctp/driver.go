@@ -57,7 +57,7 @@ func (a *Association) turn(now time.Time) {
 		a.rekey = false
 		a.stack.demux.rekey(a, a.core.LocalTag(), a.core.ConfirmedAddrs(), a.core.PeerAddrs())
 	}
-	a.arm(now)
+	a.arm()
 }
 
 // afterRead runs the turn after n bytes were read, if there is a point to it: all
@@ -145,12 +145,12 @@ func (b *sendBuffer) flushTo(s *Stack, l *link) {
 	b.n = 0
 }
 
-// arm sets the timer of a to the next deadline of its machine. A timer that would
-// fire too early is left alone: deadlines mostly move away (every SACK postpones
-// T3-rtx), and one vain expiry is cheaper than resetting the timer each time.
-func (a *Association) arm(now time.Time) {
+// arm sets the alarm of a to the next deadline of its machine. One that would
+// ring too early is left alone: deadlines mostly move away (every SACK postpones
+// T3-rtx), and one vain expiry is cheaper than setting it each time.
+func (a *Association) arm() {
 	if when, ok := a.core.NextTimeout(); ok {
-		a.wakeAt(now, when)
+		a.wakeAt(when)
 	}
 }
 
@@ -162,27 +162,23 @@ const (
 )
 
 // hold makes sure that there will be a turn within holdTime.
-func (a *Association) hold(now time.Time) { a.wakeAt(now, now.Add(holdTime)) }
+func (a *Association) hold(now time.Time) { a.wakeAt(now.Add(holdTime)) }
 
-// wakeAt makes the timer fire at when, or before.
-func (a *Association) wakeAt(now, when time.Time) {
-	if !a.armed.IsZero() && !a.armed.After(when) {
+// wakeAt makes the alarm ring at when, or before.
+func (a *Association) wakeAt(when time.Time) {
+	at := max(when.Sub(a.stack.began), 1)
+	if a.armed != 0 && a.armed <= at {
 		return
 	}
-	a.armed = when
-	left := max(when.Sub(now), 0)
-	if a.timer == nil {
-		a.timer = time.AfterFunc(left, a.onTimer)
-		return
-	}
-	a.timer.Reset(left)
+	a.armed = at
+	a.stack.alarms.wake(a, at)
 }
 
-// onTimer is the input of the clock.
-func (a *Association) onTimer() {
+// onAlarm is the input of the clock.
+func (a *Association) onAlarm() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.armed = time.Time{}
+	a.armed = 0
 	if a.done {
 		return
 	}
@@ -190,7 +186,7 @@ func (a *Association) onTimer() {
 	if when, ok := a.core.NextTimeout(); ok && !when.After(now) {
 		a.core.HandleTimeout(now)
 	} else if a.held == 0 {
-		a.arm(now)
+		a.arm()
 		return
 	}
 	a.turn(now)
@@ -426,5 +422,6 @@ func (a *Association) handlePacket(now time.Time, p *inPacket) {
 
 // knows says whether the demux has a path to remote for a.
 func (a *Association) knows(remote netip.AddrPort) bool {
-	return slices.ContainsFunc(a.claims, func(t tuple) bool { return t.remote == remote })
+	same := func(t tuple) bool { return t.remote == remote }
+	return slices.ContainsFunc(a.tuples, same) || slices.ContainsFunc(a.claims, same)
 }

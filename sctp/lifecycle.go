@@ -85,7 +85,7 @@ func (a *Association) beginClose() {
 	}
 	a.closed, a.shutting = true, true
 	now := time.Now()
-	a.closeBy = now.Add(a.settings.linger)
+	a.closeBy = now.Sub(a.stack.began) + a.settings.linger
 	if a.streams != nil {
 		a.streams.stopDeadlines()
 	}
@@ -130,7 +130,7 @@ func (a *Association) endClose() error {
 	if a.done {
 		return nil
 	}
-	ctx, cancel := context.WithDeadline(context.Background(), a.closeBy)
+	ctx, cancel := context.WithDeadline(context.Background(), a.stack.began.Add(a.closeBy))
 	defer cancel()
 	for !a.done {
 		if err := a.wait(ctx, &a.changed, false); err != nil && !a.done {
@@ -161,10 +161,8 @@ func (a *Association) finish(err error) {
 		return
 	}
 	a.done, a.err = true, err
-	if a.timer != nil {
-		a.timer.Stop()
-	}
 	s := a.stack
+	s.alarms.forget(a)
 	if a.via != nil {
 		a.via.pump.orphan(a)
 	}

@@ -72,8 +72,8 @@ func (s *Stack) Listen(addr *Addr, cfg *Config) (*Listener, error) {
 	if addr == nil {
 		addr = &Addr{}
 	}
-	st, machine := cfg.resolve(s)
-	if err := cfg.check(machine); err != nil {
+	st, machine, err := s.parameters(cfg)
+	if err != nil {
 		return nil, &OpError{Op: "listen", Addr: addr.String(), Err: err}
 	}
 	l := &Listener{stack: s, port: addr.Port, settings: st, machine: machine}

@@ -24,6 +24,7 @@ import (
 //  3. demux.mu         the tables that lead packets to associations and listeners
 //  4. addresses.mu     the end of the carriers
 //  5. gatekeeper.mu    cookie keys and the limits of unsolicited replies
+//  5. alarms.mu        the deadlines of the associations
 //  5. ledger.mu        the table of associations and the counters of those that ended
 //
 // No two locks of one row are held together, but for an association that is being
@@ -46,6 +47,8 @@ type Stack struct {
 	demux  demux
 	keeper gatekeeper
 	count  stackCounters
+	began  time.Time
+	alarms alarms
 	ledger ledger
 
 	waiters waiterPool
@@ -57,6 +60,8 @@ type Stack struct {
 	readers sync.WaitGroup
 
 	addrs addresses
+
+	latest atomic.Pointer[shared] // parameters of associations
 }
 
 // NewStack opens a stack. A nil config is the same as
@@ -68,7 +73,8 @@ func NewStack(cfg *StackConfig) (*Stack, error) {
 	if err := cfg.check(); err != nil {
 		return nil, &OpError{Op: "listen", Addr: fmt.Sprintf("UDP port %d", cfg.UDPPort), Err: err}
 	}
-	s := &Stack{cfg: cfg.withDefaults()}
+	s := &Stack{cfg: cfg.withDefaults(), began: time.Now()}
+	s.alarms.base = s.began
 	s.log = s.cfg.Logger
 	responder, err := core.NewResponder(time.Now(), s.cfg.Rand)
 	if err != nil {
@@ -217,6 +223,7 @@ func (s *Stack) Close() error {
 // closeCarriers unblocks the readers and does not wait for them: it may be
 // called by one of them.
 func (s *Stack) closeCarriers() {
+	s.alarms.stop()
 	if s.addrs.close() {
 		s.closeLinks(s.wires().links)
 	}

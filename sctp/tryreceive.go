@@ -30,7 +30,9 @@ func (a *Association) TryReceiveMessage(buf []byte, limit int) (Message, error) 
 		if buf = buf[:cap(buf)]; size > len(buf) {
 			buf = make([]byte, size)
 		}
-		return a.receive(buf)
+		var m Message
+		err := a.receive(&m, buf)
+		return m, err
 	}
 	if a.assembling {
 		return Message{}, ErrWouldBlock // it is another's turn

@@ -70,7 +70,7 @@ func (a *Association) finish(err error) {
 		a.giveBackAll(err)
 	}
 	a.tx = sender{}
-	a.hs = handshake{}
+	a.hs = nil
 	a.tear()
 	a.out.chunks = nil
 	a.rx.sackNow = false

@@ -105,9 +105,9 @@ func (a *Association) NextStreamMessage(id wire.StreamID) (Incoming, int, bool) 
 // quarter of the buffer, no sooner (RFC 9260 §6.2). While there is more to read it looks
 // only once for each sixteenth of the buffer.
 func (a *Association) updateWindow(now time.Time, n int) {
-	a.lastUse = now
-	a.rx.eaten += n + rx.Overhead
-	if a.rx.eaten < a.cfg.RecvBuffer/16 && a.rx.inbox.Readable() > 0 {
+	a.lastUse = now.UnixNano()
+	a.rx.eaten += int32(n + rx.Overhead)
+	if int(a.rx.eaten) < a.cfg.RecvBuffer/16 && a.rx.inbox.Readable() > 0 {
 		return
 	}
 	a.rx.eaten = 0

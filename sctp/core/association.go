@@ -52,32 +52,29 @@ type Association struct {
 	cfg  *Config
 	resp *Responder
 
-	state   State
 	err     error
 	id      identity
 	now     time.Time // of the last input
 	since   time.Time // when it was established
-	lastUse time.Time
-	errors  int // association error counter, RFC 9260 §8.1
+	lastUse int64     // in nanoseconds since 1970
+	errors  int       // association error counter, RFC 9260 §8.1
 
 	paths  path.Set
 	probes probes
 	timers timers
-	hs     handshake
-	shut   shutdown
+	hs     *handshake // nil unless this end is opening the association
+	shut   *shutdown  // nil before
 	tx     sender
 	rx     receiver
 	out    output
 	ev     events
-	back   undelivered
+	back   *undelivered // nil until there is one
 	mtu    discovery
+	state  State
 	ecn    ecn
 	stats  Stats
 
-	// Decoding scratch, so that a packet costs no allocation.
-	data wire.Data
-	sack wire.Sack
-	hb   wire.Heartbeat
+	sack *wire.Sack // for decoding and encoding, nil while idle
 }
 
 // identity is what names the association on the wire.
@@ -98,9 +95,9 @@ type sender struct {
 	out        tx.Outstanding
 	peerBuffer int      // its receive buffer, from INIT or INIT ACK
 	peerRwnd   int      // bytes it has room for now, RFC 9260 §6.2.1
-	recovery   bool     // in Fast Recovery, §7.2.4
-	doubt      doubt    // whether that was for nothing
+	doubt      doubt    // whether Fast Recovery was for nothing
 	exit       wire.TSN // its exit point
+	recovery   bool     // in Fast Recovery, §7.2.4
 	force      bool     // send one packet of lost chunks whatever cwnd says
 	probe      bool     // send a zero window probe
 	probing    bool     // the peer's window is closed, or a probe is planned
@@ -113,16 +110,16 @@ type sender struct {
 type receiver struct {
 	tsn        rx.TSNMap
 	inbox      rx.Inbox
-	sackNow    bool // a SACK must go out now
-	packets    int  // packets with DATA since the last SACK
-	advertised int  // a_rwnd of the last SACK
-	eaten      int  // bytes read since the window was last looked at
+	advertised int // a_rwnd of the last SACK
 	sackPath   *path.Path
+	packets    int32  // packets with DATA since the last SACK
+	eaten      int32  // bytes read since the window was last looked at
+	lossy      uint16 // packets with DATA until the path counts as one without loss, see noteLoss
+	repeats    uint16 // packets in a row with DATA but nothing new
+	sackNow    bool   // a SACK must go out now
 	begun      bool   // DATA has arrived before
 	gotData    bool   // this packet held DATA
 	fresh      bool   // and some of it was new
-	lossy      uint16 // packets with DATA until the path counts as one without loss, see noteLoss
-	repeats    int    // packets in a row with DATA but nothing new
 }
 
 func newAssociation(cfg *Config, r *Responder, id identity) *Association {

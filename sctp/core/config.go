@@ -79,6 +79,8 @@ type Config struct {
 	Congestion congestion.Algorithm
 
 	Trace *Trace // optional hooks
+
+	shared bool // normalized, and not to be changed: others refer to it
 }
 
 // DefaultConfig is the parameter values of RFC 9260 §16, and heartbeats each 15
@@ -132,6 +134,9 @@ func (c *Config) leastSwitchover() int {
 // normalized returns a copy with values inside the bounds of the standard and of
 // arithmetic.
 func (c *Config) normalized() *Config {
+	if c.shared {
+		return c
+	}
 	n := *c
 	n.SackDelay = min(max(n.SackDelay, 0), maxSackDelay)
 	n.SackFrequency = max(n.SackFrequency, 1)
@@ -155,6 +160,24 @@ func (c *Config) normalized() *Config {
 		n.Trace = &Trace{}
 	}
 	return &n
+}
+
+// Shared returns a copy that associations refer to, instead of having one each. It must
+// not be modified any more.
+func (c *Config) Shared() *Config {
+	n := *c.normalized()
+	n.shared = true
+	return &n
+}
+
+// own is the configuration of this association alone, to be changed.
+func (a *Association) own() *Config {
+	if a.cfg.shared {
+		c := *a.cfg
+		c.shared = false
+		a.cfg = &c
+	}
+	return a.cfg
 }
 
 // recvBuffer is RecvBuffer within its bounds.

@@ -11,7 +11,7 @@ import (
 
 // handleData takes one DATA chunk (RFC 9260 §6.2); false ends the packet.
 func (a *Association) handleData(now time.Time, c wire.RawChunk) bool {
-	d := &a.data
+	var d wire.Data
 	if d.Decode(c) != nil {
 		a.drop("malformed DATA")
 		return true
@@ -60,7 +60,7 @@ func (a *Association) handleData(now time.Time, c wire.RawChunk) bool {
 		return true
 	}
 	a.stats.BytesIn += uint64(len(d.Payload))
-	if int(d.Stream) >= a.id.inStreams || a.rx.inbox.Insert(d, &a.rx.tsn) == rx.Violation {
+	if int(d.Stream) >= a.id.inStreams || a.rx.inbox.Insert(&d, &a.rx.tsn) == rx.Violation {
 		a.protocolViolation(now, "DATA chunk contradicts the others of its message")
 		return false
 	}
@@ -82,7 +82,7 @@ func (a *Association) afterData(now time.Time, p *path.Path) {
 		a.timers.stop(timerSack)
 		a.rx.sackNow = true
 		a.sendShutdown(now, p)
-	case a.rx.tsn.HasGaps(), a.rx.packets >= a.cfg.SackFrequency, a.cfg.SackDelay == 0:
+	case a.rx.tsn.HasGaps(), int(a.rx.packets) >= a.cfg.SackFrequency, a.cfg.SackDelay == 0:
 		a.rx.sackNow = true
 	case !a.rx.sackNow && !a.timers.running(timerSack):
 		a.timers.set(timerSack, now.Add(a.cfg.SackDelay))
@@ -115,11 +115,19 @@ func (a *Association) relieve() {
 	}
 }
 
+// sackScratch is where SACKs are decoded and made, so that they cost no allocation.
+func (a *Association) sackScratch() *wire.Sack {
+	if a.sack == nil {
+		a.sack = new(wire.Sack)
+	}
+	return a.sack
+}
+
 // appendSack appends the SACK that is due, with as many Gap Ack Blocks and
 // duplicates as fit limit, and resets what called for it.
 func (a *Association) appendSack(b []byte, limit int) []byte {
 	room := limit - len(b) - sackLen
-	s := &a.sack
+	s := a.sackScratch()
 	s.CumTSN = a.rx.tsn.Cum()
 	window := a.rx.inbox.Window()
 	s.ARwnd = uint32(window)

@@ -28,8 +28,8 @@ type ecn struct {
 	// What is sent. A packet with new DATA and nothing sent again is ECN-capable.
 	fresh, again bool     // the packet being built holds new DATA, DATA sent again
 	proven       bool     // something that was sent as ECN-capable has arrived
-	lost         int      // expiries of T3-rtx before that
-	holds        int      // marks in a row that met a window of one packet
+	lost         int32    // expiries of T3-rtx before that
+	holds        int32    // marks in a row that met a window of one packet
 	mute         bool     // the network does not seem to know ECN: nothing is capable
 	mutedAt      wire.TSN // the first TSN of that kind
 	reduced      bool     // the window was reduced for a mark,
@@ -41,8 +41,8 @@ type ecn struct {
 	echo     bool     // ECNE goes with each SACK until CWR comes
 	lowest   wire.TSN // of the packet that was marked
 	since    time.Time
-	echoes   int // sent since then
-	unheeded int // marks in a row without CWR
+	echoes   int32 // sent since then
+	unheeded int32 // marks in a row without CWR
 	deaf     bool
 }
 
@@ -165,7 +165,7 @@ func (a *Association) congested(now time.Time, p *path.Path) {
 // silenceECN counts a sign that the network does not do ECN as it should, and with the
 // last one gives up to send what is capable. Routers then drop what they would have
 // marked.
-func (a *Association) silenceECN(signs *int, most int) {
+func (a *Association) silenceECN(signs *int32, most int32) {
 	if *signs++; *signs >= most && !a.ecn.mute {
 		a.ecn.mute, a.ecn.mutedAt = true, a.tx.out.Next()
 	}

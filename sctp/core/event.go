@@ -75,6 +75,9 @@ func (e *events) pop() (Event, bool) {
 	e.head++
 	if e.head == len(e.q) {
 		e.q, e.head = e.q[:0], 0
+		if v.Kind == EventEstablished {
+			e.q = nil // there may be no other for long
+		}
 	}
 	return v, true
 }

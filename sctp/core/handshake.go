@@ -42,6 +42,7 @@ func Dial(now time.Time, cfg *Config, ep Endpoint, r *Responder) (*Association, 
 			a.paths.Add(p, a.pick(p.Addr()), path.Active, pc) // §5.4 rule 1
 		}
 	}
+	a.hs = &handshake{}
 	a.hs.init = &wire.Init{
 		InitiateTag: a.id.localTag,
 		ARwnd:       uint32(cfg.RecvBuffer),
@@ -238,7 +239,8 @@ func (a *Association) establish(now time.Time) {
 	a.timers.stop(timerT1Init)
 	a.timers.stop(timerT1Cookie)
 	a.out.remove(wire.TypeCookieEcho) // its answer came before it left: a collision
-	a.hs = handshake{}
+	a.out.shrink()
+	a.hs = nil
 	a.errors = 0
 	for _, p := range a.paths.All {
 		p.Errors = 0

@@ -144,9 +144,8 @@ func (a *Association) sendHeartbeat(now time.Time, p *path.Path) {
 	var info [heartbeatInfoLen]byte
 	copy(info[:], n[:])
 	binary.BigEndian.PutUint32(info[8:], uint32(p.ID))
-	a.hb = wire.Heartbeat{Info: info[:]}
-	a.out.control(p, a.hb.AppendTo(a.out.buffer()))
-	a.hb.Info = nil
+	hb := wire.Heartbeat{Info: info[:]}
+	a.out.control(p, hb.AppendTo(a.out.buffer()))
 	a.stats.HeartbeatsOut++
 }
 
@@ -156,7 +155,8 @@ func (a *Association) handleHeartbeat(in Inbound, p *path.Path, pkt wire.Packet,
 		a.drop("HEARTBEAT in the wrong state")
 		return true
 	}
-	if a.hb.Decode(c) != nil {
+	var hb wire.Heartbeat
+	if hb.Decode(c) != nil {
 		a.drop("malformed HEARTBEAT")
 		return true
 	}
@@ -179,18 +179,19 @@ func (a *Association) handleHeartbeat(in Inbound, p *path.Path, pkt wire.Packet,
 // handleHeartbeatAck verifies the nonce and the path of an answer; all others are
 // ignored and the timer keeps running.
 func (a *Association) handleHeartbeatAck(now time.Time, c wire.RawChunk) bool {
-	if a.hb.Decode(c) != nil || len(a.hb.Info) != heartbeatInfoLen {
+	var hb wire.Heartbeat
+	if hb.Decode(c) != nil || len(hb.Info) != heartbeatInfoLen {
 		a.drop("malformed HEARTBEAT ACK")
 		return true
 	}
-	id := binary.BigEndian.Uint32(a.hb.Info[8:])
+	id := binary.BigEndian.Uint32(hb.Info[8:])
 	if id >= uint32(len(a.paths.All)) {
 		a.drop("HEARTBEAT ACK for no path")
 		return true
 	}
 	p := a.paths.All[id]
 	h := &p.Heartbeat
-	nonce := binary.BigEndian.Uint64(a.hb.Info)
+	nonce := binary.BigEndian.Uint64(hb.Info)
 	if a.probeAnswered(now, p, nonce) {
 		return true
 	}

@@ -134,8 +134,18 @@ func (o *output) popPacket() (packet, bool) {
 		return packet{}, false
 	}
 	p := o.packets[0]
-	o.packets = append(o.packets[:0], o.packets[1:]...)
+	if o.packets = o.packets[1:]; len(o.packets) == 0 {
+		o.packets = nil // these are rare
+	}
 	return p, true
+}
+
+// shrink gives memory back that was used during the handshake.
+func (o *output) shrink() {
+	o.free = nil
+	if len(o.chunks) == 0 {
+		o.chunks = nil
+	}
 }
 
 // recycle keeps the buffer of a chunk that was sent for another one.

@@ -91,7 +91,7 @@ func (a *Association) SetParameters(now time.Time, p Parameters) error {
 		return err
 	}
 	a.read(now)
-	c := a.cfg
+	c := a.own()
 	c.RTOMin, c.RTOMax, c.SackDelay, c.SackFrequency = p.RTOMin, p.RTOMax, p.SackDelay, p.SackFrequency
 	c.MaxBurst, c.NoDelay = p.MaxBurst, p.NoDelay
 	c.AssociationMaxRetrans, c.HeartbeatMaxBurst = p.AssociationMaxRetrans, p.HeartbeatMaxBurst

@@ -119,7 +119,7 @@ func (a *Association) SetPathSettings(now time.Time, addr netip.Addr, s PathSett
 		return a.endError()
 	}
 	now = a.read(now)
-	c := a.cfg
+	c := a.own()
 	c.PathMaxRetrans, c.PotentiallyFailed, c.PFMaxRetrans = s.MaxRetrans, s.PotentiallyFailed, s.PFMaxRetrans
 	c.DisableHeartbeat, c.HeartbeatInterval = s.DisableHeartbeat, s.HeartbeatInterval
 	c.PrimaryMaxRetrans = max(c.PrimaryMaxRetrans, c.leastSwitchover())

@@ -106,9 +106,8 @@ func (a *Association) probePacket(now time.Time, buf []byte) (Transmit, bool) {
 			break
 		}
 		binary.BigEndian.PutUint32(info[8:], uint32(p.ID))
-		a.hb = wire.Heartbeat{Info: info[:]}
-		b := a.hb.AppendTo(a.begin(buf[:0]))
-		a.hb.Info = nil
+		hb := wire.Heartbeat{Info: info[:]}
+		b := hb.AppendTo(a.begin(buf[:0]))
 		pad := wire.Pad{Data: d.Probed - len(b) - wire.ChunkHeaderLen}
 		b = pad.AppendTo(b)
 		wire.SetChecksum(b)

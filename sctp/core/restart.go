@@ -166,7 +166,7 @@ func (a *Association) restart(now time.Time, in Inbound, c *cookie) bool {
 	inbox := a.rx.inbox
 	inbox.Restart()
 	a.rx = receiver{inbox: inbox, advertised: a.cfg.RecvBuffer}
-	a.shut, a.hs = shutdown{}, handshake{}
+	a.shut, a.hs = nil, nil
 	a.adopt(c, in)
 	a.errors = 0
 	for _, p := range a.paths.All {

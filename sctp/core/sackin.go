@@ -12,7 +12,7 @@ import (
 
 // handleSack takes one SACK (RFC 9260 §6.2.1).
 func (a *Association) handleSack(now time.Time, c wire.RawChunk) bool {
-	s := &a.sack
+	s := a.sackScratch()
 	if s.Decode(c) != nil {
 		a.drop("malformed SACK")
 		return true

@@ -52,7 +52,7 @@ func (a *Association) advanceShutdown(now time.Time) {
 	switch a.state {
 	case ShutdownPending:
 		a.setState(ShutdownSent)
-		a.shut = shutdown{}
+		a.shut = new(shutdown)
 		a.stopHeartbeats() // §8.3
 		a.sendShutdown(now, a.paths.Current())
 	case ShutdownReceived:
@@ -63,7 +63,7 @@ func (a *Association) advanceShutdown(now time.Time) {
 // beginShutdownAck enters SHUTDOWN-ACK-SENT.
 func (a *Association) beginShutdownAck(now time.Time, p *path.Path) {
 	a.setState(ShutdownAckSent)
-	a.shut = shutdown{}
+	a.shut = new(shutdown)
 	a.stopHeartbeats() // §8.3
 	a.sendShutdownAck(now, p)
 }

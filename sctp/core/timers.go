@@ -115,7 +115,10 @@ func (a *Association) read(now time.Time) time.Time {
 			p.Shift(-back)
 		}
 		a.tx.queue.Shift(-back)
-		a.lastUse, a.hs.sentAt = a.lastUse.Add(-back), a.hs.sentAt.Add(-back)
+		a.lastUse -= int64(back)
+		if a.hs != nil {
+			a.hs.sentAt = a.hs.sentAt.Add(-back)
+		}
 	}
 	a.now = now
 	return now
@@ -171,20 +174,20 @@ const trimAfter = 5 * time.Second
 
 // touch postpones the emptying of the pools.
 func (a *Association) touch(now time.Time) {
-	a.lastUse = now
+	a.lastUse = now.UnixNano()
 	if !a.timers.running(timerTrim) {
 		a.timers.set(timerTrim, now.Add(trimAfter))
 	}
 }
 
 func (a *Association) trim(now time.Time) {
-	if idle := now.Sub(a.lastUse); idle < trimAfter {
-		a.timers.set(timerTrim, a.lastUse.Add(trimAfter))
+	if idle := time.Duration(now.UnixNano() - a.lastUse); idle < trimAfter {
+		a.timers.set(timerTrim, now.Add(trimAfter-idle))
 		return
 	}
 	a.tx.queue.Trim()
 	a.tx.out.Trim()
 	a.rx.inbox.Trim()
 	a.rx.tsn.Trim()
-	a.sack.Gaps, a.sack.Dups = nil, nil
+	a.sack = nil
 }

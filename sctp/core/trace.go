@@ -26,7 +26,7 @@ func (a *Association) SetTrace(t *Trace) {
 	if t == nil {
 		t = &Trace{}
 	}
-	a.cfg.Trace = t
+	a.own().Trace = t
 }
 
 func (a *Association) drop(why string) {

@@ -37,7 +37,10 @@ func (a *Association) giveBack(m *tx.Message, err error) {
 	if !a.cfg.ReportUndelivered {
 		return
 	}
-	u := &a.back
+	if a.back == nil {
+		a.back = new(undelivered)
+	}
+	u := a.back
 	if u.bytes > 2*a.cfg.SendBuffer { // the user does not look at them
 		u.missed++
 		return
@@ -72,8 +75,8 @@ func (a *Association) giveBackAll(err error) {
 // Messages are kept only with Config.ReportUndelivered, and not many more than the
 // send buffer holds twice.
 func (a *Association) TakeUndelivered() (Undelivered, bool) {
-	u := &a.back
-	if u.head == len(u.list) {
+	u := a.back
+	if u == nil || u.head == len(u.list) {
 		return Undelivered{}, false
 	}
 	m := u.list[u.head]

@@ -64,22 +64,22 @@ var commonMTUs = [...]int{768, 1006, baseMTUv4, 1280, 1360, 1400, 1420, 1440, 14
 // that are padded to the size in question (RFC 8899). Sizes are those of SCTP
 // packets. The path's Size is what is known to pass; it begins with the base size.
 type Discovery struct {
-	State  DiscoveryState
 	At     time.Time // PROBE_TIMER or PMTU_RAISE_TIMER, by the state; zero: not running
-	Due    bool      // a probe of Probed bytes is to be sent
 	Probed int       // PROBED_SIZE; 0: no probe is under way
 	Nonce  uint64    // of the probe under way
 	SentAt time.Time // when that was sent; zero: no probe is under way
+	Sent   uint64    // a count of DATA chunks when the last probe was sent
+	State  DiscoveryState
+	Due    bool // a probe of Probed bytes is to be sent
 	// Asleep: the raise timer has expired, and the next search waits for data to
 	// be sent (RFC 8899 §5.1.1).
 	Asleep bool
 	// Fragment: not even the smallest packets pass whole (RFC 8899 §5.2).
 	Fragment bool
-	Sent     uint64 // a count of DATA chunks when the last probe was sent
 
 	on             bool
+	count          int8 // PROBE_COUNT
 	min, base, max int
-	count          int // PROBE_COUNT
 	errors         int // the path's error counter when Fragment was set
 	failed         int // the smallest size that a probe failed with; 0: none
 	hint           int // a size that an ICMP message named and is to be tried next; 0: none
@@ -398,15 +398,15 @@ func (p *Path) Large(size int) bool {
 // Suspect counts a packet of this size that was lost, maybe for its size, and returns
 // how many were in a row: an acknowledgement of one that is as large begins anew.
 func (p *Path) Suspect(size int) int {
-	if p.suspects++; p.suspects == 1 || size < p.suspect {
-		p.suspect = size
+	if p.suspects++; p.suspects == 1 || size < int(p.suspect) {
+		p.suspect = int32(size)
 	}
-	return p.suspects
+	return int(p.suspects)
 }
 
 // Passed is told of the largest packet that a SACK acknowledges.
 func (p *Path) Passed(size int) {
-	if size >= p.suspect {
+	if size >= int(p.suspect) {
 		p.Acquit()
 	}
 }

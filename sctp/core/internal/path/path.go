@@ -55,33 +55,29 @@ type Path struct {
 	ID     int
 	Remote netip.AddrPort
 	Local  netip.Addr // zero: the kernel chooses
-	State  State
 
 	Heard   uint64    // at which of this end's addresses packets of the peer have arrived, a bit each
 	HeardAt time.Time // when one last arrived at Local
 
 	RTO      RTO
 	CC       congestion.Controller
-	InFlight int  // bytes of DATA chunks outstanding on this path
-	Errors   int  // consecutive, RFC 9260 §8.2
-	Refused  bool // a port unreachable answered the INIT
-	Size     int  // largest SCTP packet in bytes
+	InFlight int // bytes of DATA chunks outstanding on this path
+	Errors   int // consecutive, RFC 9260 §8.2
+	Size     int // largest SCTP packet in bytes
 	Settings Settings
 
 	Discovery Discovery // of Size
 	overhead  int       // bytes between the IP header and SCTP
-	suspects  int       // packets in a row that were lost, maybe for their size,
-	suspect   int       // and the smallest such size
+	suspects  int32     // packets in a row that were lost, maybe for their size,
+	suspect   int32     // and the smallest such size
 
 	// Oldest is the lowest TSN outstanding here, while InFlight > 0. Its
 	// acknowledgement restarts T3-rtx (RFC 9260 §6.3.2 R3).
 	Oldest wire.TSN
-	T3     time.Time // zero: not running
-
 	// Round-trip measurement with one DATA chunk at a time (rules C4, C5).
 	TimedTSN wire.TSN
 	TimedAt  time.Time
-	Timing   bool
+	T3       time.Time     // retransmission timer; zero: not running
 	MinRTT   time.Duration // the least that was measured, 0: none
 
 	LastData  time.Time // when DATA was last sent; zero: never
@@ -92,27 +88,30 @@ type Path struct {
 	// Hold, if not zero, is until when nothing new may be sent (RFC 3168 §6.1.2).
 	Hold time.Time
 
-	// Alone: T3-rtx expired and nothing was acknowledged since, so that no more
-	// than one packet may be in flight (§7.2.3).
-	Alone bool
-
-	// Limited: when there was last an occasion to send, the congestion window kept
-	// data back.
-	Limited bool
+	Count Counters
 
 	// What the SACK being processed did to this path.
 	Acked       int           // bytes newly acknowledged
 	RTT         time.Duration // measured, 0 if not
+	Largest     int           // packet that was acknowledged, if its size was in doubt
 	OldestAcked bool          // Oldest was among them
 	Proven      bool          // something was acknowledged that went nowhere else
 	LossSeen    bool
-	Largest     int  // packet that was acknowledged, if its size was in doubt
-	Reduced     bool // the congestion window was reduced for the losses in question, see core's spurious.go
 
+	// The switches are side by side, since there may be thousands of paths.
+
+	State   State
+	Refused bool // a port unreachable answered the INIT
+	Timing  bool // TimedTSN is being measured
+	// Alone: T3-rtx expired and nothing was acknowledged since, so that no more
+	// than one packet may be in flight (§7.2.3).
+	Alone bool
+	// Limited: when there was last an occasion to send, the congestion window kept
+	// data back.
+	Limited bool
+	Reduced bool // the congestion window was reduced for the losses in question, see core's spurious.go
 	// Full: the window, not the user, held data back since the last SACK.
 	Full bool
-
-	Count Counters
 }
 
 // Counters is what happened on a path, after RFC 3873 (sctpAssocRemAddrTable).

@@ -9,9 +9,9 @@ type Settings struct {
 	// With PF, a path that has more than PFMaxRetrans errors in a row is potentially
 	// failed (RFC 7829 §3.2).
 	PF           bool
+	HeartbeatOff bool
 	PFMaxRetrans int
 
-	HeartbeatOff      bool
 	HeartbeatInterval time.Duration // HB.interval
 }
 

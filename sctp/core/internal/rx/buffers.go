@@ -141,5 +141,10 @@ func (p *pool) putRun(r *run) {
 	}
 }
 
-// trim gives the pooled memory back to the garbage collector.
-func (p *pool) trim() { *p = pool{} }
+// pooled is the pool, which an idle inbox has not.
+func (x *Inbox) pooled() *pool {
+	if x.pool == nil {
+		x.pool = new(pool)
+	}
+	return x.pool
+}

@@ -56,7 +56,7 @@ type Inbox struct {
 	first, last *message // readable, in the order they became so
 	readable    int
 	woken       queue
-	pool        pool
+	pool        *pool // nil while nothing was in it
 
 	arrived, reassembled uint64 // messages received whole; of these, in fragments
 }
@@ -150,7 +150,7 @@ func (x *Inbox) Insert(d *wire.Data, m *TSNMap) Verdict {
 		return Violation // a whole message in the middle of another
 	}
 	x.arrived++
-	msg := x.pool.message()
+	msg := x.pooled().message()
 	msg.info = Info{Stream: d.Stream, SSN: d.SSN, PPID: d.PPID, TSN: d.TSN, Unordered: d.Unordered}
 	msg.whole = true
 	msg.parts.append(x.store(d))
@@ -175,7 +175,7 @@ func (x *Inbox) store(d *wire.Data) *fragment {
 		x.mean = n * meanScale
 	}
 	x.mean += n - x.mean/meanScale
-	return x.pool.get(d.Payload)
+	return x.pooled().get(d.Payload)
 }
 
 // complete files a whole message by the order of its stream (RFC 9260 §6.6).
@@ -297,7 +297,7 @@ func (q *queue) pop() (wire.StreamID, bool) {
 
 // Trim gives pooled memory back to the garbage collector.
 func (x *Inbox) Trim() {
-	x.pool.trim()
+	x.pool = nil
 	if len(x.pending) == 0 {
 		x.pending = nil
 	}

@@ -74,7 +74,7 @@ func (x *Inbox) read(s *stream, info *Info, buf []byte) (int, bool) {
 	if s.head == nil {
 		s.tail = nil
 	}
-	x.pool.putMessage(m)
+	x.pooled().putMessage(m)
 	return n, true
 }
 
@@ -94,7 +94,7 @@ func (x *Inbox) copy(c *chain, buf []byte) int {
 		}
 		x.charged -= len(f.data) + Overhead
 		x.user -= len(f.data)
-		x.pool.put(f)
+		x.pooled().put(f)
 	}
 	c.size -= n
 	return n

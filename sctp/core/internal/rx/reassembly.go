@@ -108,7 +108,7 @@ func (x *Inbox) fragment(d *wire.Data, m *TSNMap) Verdict {
 	}
 	r := left
 	if r == nil {
-		r = x.pool.run()
+		r = x.pooled().run()
 		*r = run{first: d.TSN, begin: d.Begin,
 			info: Info{Stream: d.Stream, SSN: d.SSN, PPID: d.PPID, Unordered: d.Unordered}}
 	} else {
@@ -120,7 +120,7 @@ func (x *Inbox) fragment(d *wire.Data, m *TSNMap) Verdict {
 		x.frags.leave(right)
 		r.last, r.end = right.last, right.end
 		r.parts.join(&right.parts)
-		x.pool.putRun(right)
+		x.pooled().putRun(right)
 	}
 	if r.open != nil {
 		x.flush(r)
@@ -138,14 +138,14 @@ func (x *Inbox) finish(r *run, cum wire.TSN) Verdict {
 	x.reassembled++
 	msg := r.open
 	if msg == nil {
-		msg = x.pool.message()
+		msg = x.pooled().message()
 		msg.info = r.info
 		msg.info.TSN = r.first
 		msg.parts, msg.whole = r.parts, true
-		x.pool.putRun(r)
+		x.pooled().putRun(r)
 		return x.complete(msg, cum)
 	}
-	x.pool.putRun(r)
+	x.pooled().putRun(r)
 	msg.whole = true
 	s := x.stream(msg.info.Stream)
 	s.partial, x.partial = nil, nil
@@ -182,7 +182,7 @@ func (x *Inbox) DeliverPartially(cum wire.TSN) bool {
 	if s.partial != nil || !r.info.Unordered && r.info.SSN != s.next {
 		return false
 	}
-	msg := x.pool.message()
+	msg := x.pooled().message()
 	msg.info = r.info
 	msg.info.TSN = r.first
 	msg.parts.join(&r.parts)

@@ -52,5 +52,3 @@ func (f *buffers) put(b []byte) {
 	f.free[c] = append(f.free[c], b)
 	f.bytes += cap(b)
 }
-
-func (f *buffers) trim() { *f = buffers{} }

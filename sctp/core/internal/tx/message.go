@@ -128,12 +128,12 @@ func (q *Queue) write(m *Message, data []byte) {
 		switch {
 		case len(s.data) == segmentSize:
 			s = q.segment()
-			s.msg, s.data = m, q.buffers.get(min(len(data), segmentSize))
+			s.msg, s.data = m, q.pool().buffers.get(min(len(data), segmentSize))
 			m.tail.next, m.tail = s, s
 		case len(s.data) == cap(s.data):
 			old := s.data
-			s.data = append(q.buffers.get(min(len(old)+len(data), segmentSize)), old...)
-			q.buffers.put(old)
+			s.data = append(q.pool().buffers.get(min(len(old)+len(data), segmentSize)), old...)
+			q.pool().buffers.put(old)
 		}
 		n := min(cap(s.data)-len(s.data), segmentSize-len(s.data), len(data))
 		s.data = append(s.data, data[:n]...)

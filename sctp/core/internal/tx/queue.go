@@ -17,6 +17,11 @@ type Queue struct {
 	sequence   sequence
 	parts      parts
 
+	spare *spare // nil while nothing was in it
+}
+
+// spare is memory for messages to come.
+type spare struct {
 	free     *Message
 	freeLen  int
 	segments *segment
@@ -24,19 +29,28 @@ type Queue struct {
 	buffers  buffers
 }
 
+// pool is the spare memory, which an idle queue has not.
+func (q *Queue) pool() *spare {
+	if q.spare == nil {
+		q.spare = new(spare)
+	}
+	return q.spare
+}
+
 // message makes a message of data.
 func (q *Queue) message(p *Props, data []byte) *Message {
-	m := q.free
+	pool := q.pool()
+	m := pool.free
 	if m == nil {
 		m = new(Message)
 	} else {
-		q.free = m.next
-		q.freeLen--
+		pool.free = m.next
+		pool.freeLen--
 	}
 	n := min(len(data), segmentSize)
 	*m = Message{Props: *p, left: int32(n), held: int32(n)}
 	s := &m.one
-	s.msg, s.data = m, append(q.buffers.get(n), data[:n]...)
+	s.msg, s.data = m, append(pool.buffers.get(n), data[:n]...)
 	m.head, m.at, m.tail = s, s, s
 	if n < len(data) {
 		q.write(m, data[n:])
@@ -46,12 +60,13 @@ func (q *Queue) message(p *Props, data []byte) *Message {
 
 // segment returns an empty segment.
 func (q *Queue) segment() *segment {
-	s := q.segments
+	pool := q.pool()
+	s := pool.segments
 	if s == nil {
 		return new(segment)
 	}
-	q.segments = s.next
-	q.segLen--
+	pool.segments = s.next
+	pool.segLen--
 	s.next = nil
 	return s
 }
@@ -170,7 +185,7 @@ func (q *Queue) Release(c *Chunk) {
 	if int(s.acked) < n {
 		return
 	}
-	q.buffers.put(s.data)
+	q.pool().buffers.put(s.data)
 	if m.head = s.next; m.head != nil {
 		m.acked += uint64(n)
 		q.putSegment(s)
@@ -189,21 +204,22 @@ func (q *Queue) Release(c *Chunk) {
 func (q *Queue) putSegment(s *segment) {
 	own := s == &s.msg.one
 	*s = segment{}
-	if own || q.segLen >= maxSegments {
+	pool := q.pool()
+	if own || pool.segLen >= maxSegments {
 		return
 	}
-	s.next = q.segments
-	q.segments = s
-	q.segLen++
+	s.next = pool.segments
+	pool.segments = s
+	pool.segLen++
 }
 
 // putMessage recycles a message.
 func (q *Queue) putMessage(m *Message) {
 	m.one.data, m.Wishes = nil, nil
-	if q.freeLen < maxFree {
-		m.next = q.free
-		q.free = m
-		q.freeLen++
+	if pool := q.pool(); pool.freeLen < maxFree {
+		m.next = pool.free
+		pool.free = m
+		pool.freeLen++
 	}
 }
 
@@ -225,7 +241,5 @@ func (q *Queue) SequenceFull(m *Message) bool {
 
 // Trim gives pooled memory back to the garbage collector.
 func (q *Queue) Trim() {
-	q.free, q.freeLen = nil, 0
-	q.segments, q.segLen = nil, 0
-	q.buffers.trim()
+	q.spare = nil
 }
