@@ -65,7 +65,7 @@ type Config struct {
 	RaceDelay time.Duration
 
 	// DialNet dials elements of TCP and UDP pools: network is "tcp" or "udp", address
-	// is IP:PORT. Nil: net.Dialer.
+	// is IP:PORT. Nil: a net.Dialer with TCP keep-alives after the profile.
 	DialNet func(ctx context.Context, network, address string) (net.Conn, error)
 
 	// Subscribe asks registrars to send changes of pools that were resolved, so that
@@ -164,7 +164,7 @@ func (c *Config) resolve() (*setup, error) {
 		s.RaceDelay = s.Profile.Transport.RTOInitial
 	}
 	if s.DialNet == nil {
-		s.DialNet = new(net.Dialer).DialContext
+		s.DialNet = netDialer(&s.Profile.Transport).DialContext
 	}
 	if c.BusinessCard != nil {
 		if err := c.BusinessCard.message().Validate(); err != nil {
