@@ -56,6 +56,16 @@ func TestFailoverWithCookie(t *testing.T) {
 		require.NoError(t, ask(t.Context(), s, "four"))
 		require.Equal(t, fmt.Sprintf("%v:2", second), resumed[1])
 		require.Equal(t, 2, s.Failovers())
+
+		st := pu.Stats()
+		require.EqualValues(t, 2, st.Failovers)
+		require.Zero(t, st.FailoversFailed)
+		require.Positive(t, st.FailoverTime)
+		require.Less(t, st.FailoverTime, 2*time.Second)
+		require.Equal(t, 1, st.Sessions)
+		require.EqualValues(t, 1, st.Selections[pooluser.Selection{Handle: s.Handle(), ID: first}])
+		require.Len(t, st.Selections, 3)
+		require.GreaterOrEqual(t, st.Cookies, uint64(4))
 	})
 }
 

@@ -187,8 +187,9 @@ func (r *Registrar) StackStats() sctp.StackStats { return r.stack.Stats() }
 // Snapshot returns the state for status pages.
 func (r *Registrar) Snapshot() core.Snapshot {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.core.Snapshot()
+	rest := r.core.SnapshotLater()
+	r.mu.Unlock()
+	return rest() // who looks at a large scope keeps nobody waiting
 }
 
 // Run serves until ctx ends, then hands the elements over to the peers and

@@ -33,7 +33,12 @@ import (
 // startRegistrar runs a registrar on loopback.
 func startRegistrar(t *testing.T, id rserpool.RegistrarID, peers ...string) *registrar.Registrar {
 	t.Helper()
-	r, err := registrar.New(&registrar.Config{ID: id, Listen: "127.0.0.1@0", Profile: core.ProfileFast, Peers: peers,
+	return startWith(t, core.ProfileFast, id, peers...)
+}
+
+func startWith(t *testing.T, p core.Profile, id rserpool.RegistrarID, peers ...string) *registrar.Registrar {
+	t.Helper()
+	r, err := registrar.New(&registrar.Config{ID: id, Listen: "127.0.0.1@0", Profile: p, Peers: peers,
 		Announce: &registrar.Announcements{Interfaces: []string{"none"}},
 		Limits:   core.Limits{Registrations: core.Rates{Source: 1e6, Pool: 1e6}}, Scope: "test", Description: "a registrar\u202e"})
 	require.NoError(t, err)
@@ -108,7 +113,7 @@ func TestMetricsOfARegistrar(t *testing.T) {
 
 // However large the scope: so many series and no more; sums are complete.
 func TestMetricsAreBounded(t *testing.T) {
-	r := startRegistrar(t, 1)
+	r := startWith(t, core.ProfileRFC, 1) // its keep-alives are rare: nobody answers them here
 	a := ask(t, r)
 	for i := range daemon.MaxSeries + 20 {
 		a.says(registration(rserpool.PoolHandle(fmt.Sprintf("%0200d", i)), 7).AppendTo(nil))

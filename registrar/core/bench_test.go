@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/rserpool/rserpool/asap"
 	"github.com/rserpool/rserpool/registrar/core"
 	"github.com/rserpool/rserpool/rserpool"
@@ -55,5 +57,34 @@ func BenchmarkReregister(b *testing.B) {
 		buf = (&asap.Registration{Handle: pool, Element: pe}).AppendTo(buf[:0])
 		g.r.Receive(g.now, c, asap.PPID, buf)
 		buf = g.drop(buf)
+	}
+}
+
+// What the lock is held for while somebody looks at a scope of 10,000 elements, and what
+// looking takes in all.
+func BenchmarkSnapshot(b *testing.B) {
+	for _, later := range []bool{true, false} {
+		name := "all"
+		if later {
+			name = "under the lock"
+		}
+		b.Run(name, func(b *testing.B) {
+			g := newRig(b, core.Config{Limits: core.Limits{ElementsPerSource: -1, Pools: -1, Registrations: core.Rates{Source: -1, Pool: -1}}})
+			c := g.asap("10.0.1.1")
+			for i := range 10_000 {
+				pe := element(rserpool.PEID(i+1), "10.0.1.1")
+				pe.Policy = rserpool.Policy{Type: rserpool.RoundRobin}
+				g.r.HandleASAP(g.now, c, &asap.Registration{Handle: rserpool.PoolHandle(fmt.Sprint("pool", i%1000)), Element: pe})
+				g.drop(nil)
+			}
+			require.Equal(b, 10_000, g.r.Space().OwnedLen(g.r.ID()))
+			b.ReportAllocs()
+			for b.Loop() {
+				rest := g.r.SnapshotLater()
+				if !later {
+					rest()
+				}
+			}
+		})
 	}
 }

@@ -108,28 +108,57 @@ func (r *Registrar) Stats() Stats { return r.stats }
 
 // Snapshot returns the state, which shares nothing with the Registrar but what
 // never changes.
-func (r *Registrar) Snapshot() Snapshot {
+func (r *Registrar) Snapshot() Snapshot { return r.SnapshotLater()() }
+
+// SnapshotLater is Snapshot in two steps, for scopes of many elements: the function that it
+// returns does most of the work, and may be called while others use the Registrar. What it
+// says of pools and elements is as of then.
+func (r *Registrar) SnapshotLater() func() Snapshot {
 	s := Snapshot{
 		ID: r.id, Started: r.started, Ready: r.Ready(), Checksum: r.space.Checksum(r.id),
 		Owned: r.space.OwnedLen(r.id), Connections: len(r.links.byID), Stats: r.stats,
 		Peers: r.PeerStatuses(), RejectedBy: maps.Clone(r.rejectedBy), UndecodableBy: maps.Clone(r.undecodableBy),
 	}
-	for _, info := range r.space.Pools() {
-		ps := PoolStatus{PoolInfo: info}
-		_, els, _ := r.space.Pool(info.Handle)
+	marks := make(map[handlespace.Key]mark, len(r.entries))
+	for k, e := range r.entries {
+		if e.conn != 0 || len(e.reports) > 0 {
+			marks[k] = mark{e.conn != 0, len(e.reports)}
+		}
+	}
+	space, unit := r.space, r.profile.LifeUnit
+	return func() Snapshot {
+		s.Pools = poolStatuses(space, marks, unit, s.ID)
+		return s
+	}
+}
+
+// mark is what is known of an element beside the handlespace.
+type mark struct {
+	connected bool
+	reports   int
+}
+
+// poolStatuses reads the handlespace, which may be done at any time.
+func poolStatuses(space *handlespace.Space, marks map[handlespace.Key]mark, unit LifeUnit, own rserpool.RegistrarID) []PoolStatus {
+	infos := space.Pools()
+	out := make([]PoolStatus, 0, len(infos))
+	for _, info := range infos {
+		_, els, ok := space.Pool(info.Handle)
+		if !ok {
+			continue // it has ended meanwhile
+		}
+		ps := PoolStatus{PoolInfo: info, Elements: make([]ElementStatus, 0, len(els))}
 		for _, el := range els {
-			st := ElementStatus{Element: el, Lasts: -1}
-			if d, ok := life(r.profile.LifeUnit, el.Life, el.Home == r.id); ok {
+			m := marks[el.Key()]
+			st := ElementStatus{Element: el, Lasts: -1, Connected: m.connected, Reports: m.reports}
+			if d, ok := life(unit, el.Life, el.Home == own); ok {
 				st.Lasts = d
-			}
-			if e := r.entries[el.Key()]; e != nil {
-				st.Connected, st.Reports = e.conn != 0, len(e.reports)
 			}
 			ps.Elements = append(ps.Elements, st)
 		}
-		s.Pools = append(s.Pools, ps)
+		out = append(out, ps)
 	}
-	return s
+	return out
 }
 
 // PeerStatuses returns the peers in the order of their identifiers, those that
