@@ -358,7 +358,7 @@ func TestZ12ForgedAddress(t *testing.T) {
 // TestSimAnnouncedCluster is TestSimCluster with registrars and elements that know
 // no address: all they have is announcements, of which some get lost.
 func TestSimAnnouncedCluster(t *testing.T) {
-	from, to := seeds(t, 30)
+	from, to := seeds(t, 12)
 	for seed := from; seed < to; seed++ {
 		w := newWorld(t, seed)
 		w.multicast = true
