@@ -53,44 +53,65 @@ func TestPoolCommandsAreCaptured(t *testing.T) {
 	}
 }
 
-// S2: with all logs at debug level, of a registrar, elements that give up now and then,
+// S2: with all logs at debug level, of registrars, elements that give up now and then,
 // and a user whose session moves between them with its cookie, no log holds a
-// verification tag, a State Cookie, the session's cookie or what the user says.
+// verification tag of any association, a State Cookie, the session's cookie, the key that
+// seals it, or what the user says.
 func TestS2CommandLogsHoldNoSecrets(t *testing.T) {
-	pcap := filepath.Join(t.TempDir(), "user")
-	ports, err := freePorts(1)
+	dir := t.TempDir()
+	ports, err := freePorts(2)
 	require.NoError(t, err)
-	debug := []string{"--log", "debug", "--log-format", "json", "--profile", "fast"}
-	r := start(t, append(debug, "registrar", "--listen", "127.0.0.1@"+strconv.Itoa(ports[0]), "--http", "off")...)
-	r.await("ready")
-	debug = append(debug, "--registrar", "127.0.0.1:3863@"+strconv.Itoa(ports[0]))
-	logs := map[string]string{}
-	var elements []*server
-	for range 2 {
-		e := start(t, append(debug, "serve", "pingpong", "--pool", "P", "--listen", "127.0.0.1@0", "--fail-after", "3")...)
-		e.await("registered")
-		elements = append(elements, e)
-	}
 	const marker = "SeCrEt-WoRdS"
-	call := command(t, strings.Repeat(marker+"\n", 10), append(debug, "call", "P", "--pingpong", "--pcap", pcap)...)
+	key := []byte("0123456789ABCDEF0123456789abcdef")
+	keyFile := filepath.Join(dir, "key")
+	require.NoError(t, os.WriteFile(keyFile, []byte(base64.StdEncoding.EncodeToString(key)+"\n"), 0o600))
+	var pcaps []string
+	debug := func(more ...string) []string {
+		pcaps = append(pcaps, filepath.Join(dir, strconv.Itoa(len(pcaps))+".pcapng"))
+		return append([]string{"--log", "debug", "--log-format", "json", "--profile", "fast", "--pcap", pcaps[len(pcaps)-1]}, more...)
+	}
+	logs := map[string]string{}
+	var servers []*server
+	var known []string
+	for i := range ports {
+		r := start(t, debug("registrar", "--listen", "127.0.0.1@"+strconv.Itoa(ports[i]), "--http", "off", "--state", filepath.Join(dir, "state"+strconv.Itoa(i)),
+			"--snapshot=100ms", "--peer", "127.0.0.1:9901@"+strconv.Itoa(ports[1-i]))...)
+		known = append(known, "--registrar", "127.0.0.1:3863@"+strconv.Itoa(ports[i]))
+		servers = append(servers, r)
+	}
+	for _, r := range servers {
+		r.await("ready")
+	}
+	for range 2 {
+		e := start(t, append(debug("serve", "pingpong", "--pool", "P", "--listen", "127.0.0.1@0", "--fail-after", "3", "--cookie-key", keyFile), known...)...)
+		e.await("registered")
+		servers = append(servers, e)
+	}
+	call := command(t, strings.Repeat(marker+"\n", 10), append(debug("call", "P", "--pingpong"), known...)...)
 	require.Equal(t, 0, call.code, call.err)
 	logs["user"] = call.err
-	for i, e := range elements {
-		logs["element "+strconv.Itoa(i)] = e.stop().err
+	for i := len(servers) - 1; i >= 0; i-- {
+		logs["server "+strconv.Itoa(i)] = servers[i].stop().err
 	}
-	logs["registrar"] = r.stop().err
 	require.Contains(t, logs["user"], "fail-over")
+	require.Contains(t, logs["server 0"]+logs["server 1"], "peer up")
 
 	secrets := map[string]string{marker: "words"}
 	add := func(what string, b []byte) {
 		secrets[string(b)], secrets[hex.EncodeToString(b)] = what, what
 		secrets[base64.StdEncoding.EncodeToString(b)[:len(b)/3*4]] = what
 	}
-	cookies := 0
-	for _, pkt := range capturedPackets(t, pcap) {
+	add("key", key)
+	cookies, tags := 0, 0
+	var packets []wire.Packet
+	for _, pcap := range pcaps {
+		packets = append(packets, capturedPackets(t, pcap)...)
+	}
+	for _, pkt := range packets {
 		if pkt.VTag != 0 {
 			add("tag", binary.BigEndian.AppendUint32(nil, uint32(pkt.VTag)))
 			secrets[strconv.FormatUint(uint64(pkt.VTag), 10)] = "tag"
+			tags++
 		}
 		for c := range pkt.Chunks() {
 			var d wire.Data
@@ -108,10 +129,11 @@ func TestS2CommandLogsHoldNoSecrets(t *testing.T) {
 		}
 	}
 	require.NotZero(t, cookies)
+	require.Greater(t, tags, 20)
 	for who, log := range logs {
 		require.NotEmpty(t, log, who)
 		for s, what := range secrets {
-			require.NotContains(t, log, s, "%s of the %s", what, who)
+			require.False(t, strings.Contains(log, s), "%s in the log of the %s", what, who)
 		}
 	}
 }

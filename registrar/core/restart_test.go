@@ -39,7 +39,7 @@ func (h *host) remember(every time.Duration) {
 // they knew some time before they crashed: old images bring nothing back that is gone,
 // and cost nothing that is there.
 func TestSimRestart(t *testing.T) {
-	from, to := seeds(t, 60)
+	from, to := seeds(t, 16)
 	restored := uint64(0)
 	for _, n := range []int{1, 2, 3} {
 		t.Run(fmt.Sprintf("%d registrars", n), func(t *testing.T) {
@@ -83,7 +83,7 @@ func TestSimRestart(t *testing.T) {
 // A lone registrar that crashes without its elements noticing finds them again by itself,
 // and of those that have left after the image was taken none is ever shown.
 func TestSimRestartFindsElements(t *testing.T) {
-	from, to := seeds(t, 20)
+	from, to := seeds(t, 6)
 	for seed := from; seed < to; seed++ {
 		w := newWorld(t, seed)
 		w.deadAfter = time.Hour // its elements do not notice

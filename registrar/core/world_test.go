@@ -418,8 +418,8 @@ func (h *host) dial(id uint64, ch core.Channel, from, to rserpool.Transport, tim
 			return
 		}
 		other := peer.node.accept(ch, from)
-		peer.settle()
 		if other == 0 {
+			peer.settle()
 			w.after(w.delay(), func() { mine.lost("refused") })
 			return
 		}
