@@ -224,6 +224,9 @@ func TestLoopbackAddressesComeAndGo(t *testing.T) {
 		require.Len(t, s.LocalAddrs(), 2)
 		b := echoed(second)
 		require.Len(t, b.Paths(), 2, "both are told")
+		require.Eventually(t, func() bool {
+			return !slices.ContainsFunc(b.Paths(), func(p sctp.PathInfo) bool { return p.State != sctp.PathActive })
+		}, 10*time.Second, time.Millisecond, "with no other path verified, the loss of this one would end the association")
 		require.NoError(t, s.RemoveLocalAddr(second))
 		require.Len(t, s.LocalAddrs(), 1)
 		free, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(netip.AddrPortFrom(second, s.UDPPort())))
