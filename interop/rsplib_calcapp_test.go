@@ -4,6 +4,7 @@ package interop
 
 import (
 	"fmt"
+	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
@@ -56,4 +57,25 @@ func TestCalcAppGoesOn(t *testing.T) {
 			user.stop(t, "KILL")
 		})
 	}
+}
+
+// rsplib's fractalpooluser has its images computed by an element of ours: it takes them
+// for complete and asks for the next.
+func TestFractalpooluserAtOurElement(t *testing.T) {
+	t.Parallel()
+	reg, n := newNode(t), newNode(t)
+	startNode(t, reg.name, bin("rserpool"), "registrar", "--listen", reg.addr(), "--profile", "rsplib", "--http", "off").await(t, "ready", 20*time.Second)
+	startNode(t, n.name, bin("rserpool"), "serve", "fractal", "--pool", "FractalPool", "--id", "fa", "--registrar", fmt.Sprintf("%s:%d", reg.addr(), asapPort),
+		"--listen", fmt.Sprintf("%s@%d", n.addr(), encapPort), "--profile", "rsplib").await(t, "registered", 20*time.Second)
+	file := capture(t, "fractal", "host "+n.addr())
+	user := r4.start(t, "fractaluser", append([]string{"env", "QT_QPA_PLATFORM=offscreen"},
+		rsplibUser("fractalpooluser", "FractalPool", reg.addr(), "-threads=1")...)...)
+	messages := func(filter string) int {
+		// The last packet may be half written: the status says so.
+		out, _ := exec.Command("tshark", "-n", "-r", file, "-Y", filter, "-T", "fields", "-e", "frame.number").Output()
+		return strings.Count(string(out), "\n")
+	}
+	require.Eventually(t, func() bool { return messages("fractalgeneratorprotocol.message_type == 1") >= 2 }, 60*time.Second, time.Second)
+	require.Positive(t, messages("fractalgeneratorprotocol.data_start_x == 4294967295"), "the end of an image")
+	user.stop(t, "KILL")
 }

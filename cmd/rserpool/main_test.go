@@ -272,7 +272,7 @@ func TestCompletion(t *testing.T) {
 		args string
 		want []string
 	}{
-		{"serve ", []string{"echo", "discard", "daytime", "chargen", "pingpong", "calcapp", "files", ":4"}},
+		{"serve ", []string{"echo", "discard", "daytime", "chargen", "pingpong", "calcapp", "fractal", "files", ":4"}},
 		{"serve d", []string{"discard", "daytime", ":4"}},
 		{"registrar --profile ", []string{"default", "rfc", "rsplib", "fast", ":4"}},
 		{"registrar --announce ", []string{"on", "off", ":4"}},

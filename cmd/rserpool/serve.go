@@ -55,9 +55,10 @@ func serveCommand() *cobra.Command {
   chargen   sends characters without end
   pingpong  rsplib's example: replies are counted across elements
   calcapp   another: jobs take their time, and go on elsewhere
+  fractal   another: images of the Mandelbrot set, likewise
   files     serves the files below --root to rserpool get
 
-The first six speak as rsplib's servers do. "registered 0xID" is printed once
+The first seven speak as rsplib's servers do. "registered 0xID" is printed once
 a registrar has accepted the element. SIGTERM and SIGINT take it out of the
 pool; sessions may go on for a while, downloads move to another element at
 once. A second signal ends it.

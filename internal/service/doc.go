@@ -1,6 +1,6 @@
 // Package service has the services that the rserpool command runs in pools: echo,
-// discard, daytime, chargen, pingpong and calcapp, which speak as rsplib's servers do,
-// and files, from which [Fetch] downloads.
+// discard, daytime, chargen, pingpong, calcapp and fractal, which speak as rsplib's
+// servers do, and files, from which [Fetch] downloads.
 //
 //	files, err := service.NewFiles("/srv/files")
 //	pe, err := poolelement.Listen(ctx, "FilePool", cfg)
@@ -18,6 +18,7 @@
 //	simple.go      echo, discard, daytime, chargen
 //	pingpong.go    the PingPong protocol, its cookie, its server
 //	calcapp.go     the CalcApp service; calcappwire.go its messages and cookie
+//	fractal.go     the Fractal Generator
 //	filewire.go    messages and cookie of the file protocol (docs/files-protocol.md)
 //	files.go       the file server; filehash.go remembers content hashes
 //	fetch.go       the client: a download that goes on with the next element
@@ -25,5 +26,5 @@
 // # What it does not do
 //
 // Nothing is authenticated or encrypted. The file server only reads. rsplib's
-// other services (fractal, scripting) are not here.
+// scripting is not here.
 package service

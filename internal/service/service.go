@@ -20,7 +20,7 @@ var simple = map[string]poolelement.HandlerFunc{
 
 // Names lists the services, in the order in which help texts have them.
 func Names() []string {
-	return []string{"echo", "discard", "daytime", "chargen", "pingpong", "calcapp", "files"}
+	return []string{"echo", "discard", "daytime", "chargen", "pingpong", "calcapp", "fractal", "files"}
 }
 
 // Options are what some services want to know.
@@ -44,6 +44,8 @@ func New(name string, o Options) (poolelement.Handler, error) {
 		return &PingPong{FailAfter: o.FailAfter}, nil
 	case "calcapp":
 		return &CalcApp{Capacity: o.Capacity}, nil
+	case "fractal":
+		return Fractal{}, nil
 	case "files":
 		f, err := NewFiles(o.Root)
 		if err != nil {
