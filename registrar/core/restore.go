@@ -20,19 +20,24 @@ import (
 // Image returns what is to be known of this registrar when it starts again: the elements
 // that it is the home of, and candidates of its last start that have not answered yet.
 func (r *Registrar) Image(now time.Time) *Image {
-	im := &Image{ID: r.id, Taken: now.Round(0)}
+	owned := r.space.Owned(r.id)
+	im := &Image{ID: r.id, Taken: now.Round(0), Elements: make([]ImageElement, 0, len(owned))}
 	add := func(el *handlespace.Element, expiry time.Time) {
 		if expiry.IsZero() || expiry.After(now) {
 			im.Elements = append(im.Elements, ImageElement{Handle: el.Handle, Element: el.PoolElement, Expiry: expiry.Round(0)})
 		}
 	}
-	for _, el := range r.space.Owned(r.id) {
-		add(&el, el.Expiry)
+	for i := range owned {
+		add(&owned[i], owned[i].Expiry)
 	}
-	for _, k := range sortedKeys(r.entries) {
-		if e := r.entries[k]; e.candidate {
-			add(e.ghost, e.ghost.Expiry)
+	candidates := make(map[handlespace.Key]*entry)
+	for k, e := range r.entries {
+		if e.candidate {
+			candidates[k] = e
 		}
+	}
+	for _, k := range sortedKeys(candidates) {
+		add(candidates[k].ghost, candidates[k].ghost.Expiry)
 	}
 	if r.cfg.Restore != nil { // the start-up has not ended
 		for _, old := range r.cfg.Restore.Elements {
