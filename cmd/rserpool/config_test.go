@@ -206,3 +206,24 @@ func TestConfigLimitsAreComplete(t *testing.T) {
 		require.False(t, v.Field(i).IsZero(), v.Type().Field(i).Name)
 	}
 }
+
+// Flags that were set can be unset, so that a file can be read into them again.
+func TestConfigCanBeReadAgain(t *testing.T) {
+	c, o := newRegistrarCommand()
+	want := map[string]string{}
+	c.Flags().VisitAll(func(f *pflag.Flag) { want[f.Name] = f.Value.String() })
+	example := filepath.Join("..", "..", "docs", "registrar.yaml")
+	for range 2 {
+		_, err := loadConfig(example, c)
+		require.NoError(t, err)
+		require.Len(t, o.access, 5)
+		require.Len(t, o.peers, 2)
+		require.Equal(t, 64, o.limit.limits.Peers)
+		unset(c.Flags())
+		c.Flags().VisitAll(func(f *pflag.Flag) {
+			require.Equal(t, want[f.Name], f.Value.String(), f.Name)
+			require.False(t, f.Changed, f.Name)
+		})
+		require.Equal(t, core.Limits{}, o.limit.limits)
+	}
+}

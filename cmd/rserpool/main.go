@@ -78,8 +78,11 @@ func oneLine(err error) string {
 	return strings.TrimPrefix(s, ": ")
 }
 
+// Commands are shown in the order of their use. It is a variable of the library, which tests
+// that run several commands at once must not write to.
+func init() { cobra.EnableCommandSorting = false }
+
 func rootCommand() *cobra.Command {
-	cobra.EnableCommandSorting = false
 	root := &cobra.Command{
 		Use:   "rserpool",
 		Short: "Reliable server pooling (RFC 5351) over SCTP in UDP",

@@ -27,6 +27,11 @@ type reloader struct {
 	running   *cobra.Command // as it was started
 	args      []string       // the command line, which goes on to override the file
 	metrics   *daemon.Reloads
+
+	// What the file is read into, again and again: the library never forgets a flag that
+	// has completions.
+	next    *cobra.Command
+	options *registrarOptions
 }
 
 // onHangup reloads on each SIGHUP until stop is called or ctx ends.
@@ -54,7 +59,11 @@ func (l *reloader) onHangup(ctx context.Context) (stop func()) {
 
 // reload takes over what has changed and can, or nothing.
 func (l *reloader) reload(ctx context.Context) {
-	c, o := newRegistrarCommand()
+	if l.next == nil {
+		l.next, l.options = newRegistrarCommand()
+	}
+	c, o := l.next, l.options
+	unset(c.Flags())
 	err := l.apply(ctx, c, o)
 	l.metrics.Done(time.Now(), err)
 	if err != nil {
@@ -87,6 +96,21 @@ func (l *reloader) apply(ctx context.Context, c *cobra.Command, o *registrarOpti
 	}
 	l.level.SetLevel(level)
 	return nil
+}
+
+// unset gives all flags the values that they have if nobody sets them.
+func unset(flags *pflag.FlagSet) {
+	flags.VisitAll(func(f *pflag.Flag) {
+		switch v := f.Value.(type) {
+		case pflag.SliceValue:
+			must(v.Replace(nil))
+		case *hexID:
+			*v = 0
+		default:
+			must(v.Set(f.DefValue))
+		}
+		f.Changed = false
+	})
 }
 
 // kept are the flags that another value was read for and that stay as they are.
