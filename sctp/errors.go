@@ -164,10 +164,13 @@ func (e *OpError) Temporary() bool { return false }
 // publicError translates why the machine says that an association ended. Nil is a
 // graceful end.
 func publicError(err error) error {
+	if err == nil {
+		return nil // before anything is allocated
+	}
 	var abort *core.AbortError
 	var lost *core.UnreachableError
 	switch {
-	case err == nil, errors.Is(err, core.ErrClosed):
+	case errors.Is(err, core.ErrClosed):
 		return nil
 	case errors.As(err, &lost):
 		return (*UnreachableError)(lost)

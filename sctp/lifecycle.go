@@ -185,7 +185,7 @@ func (a *Association) finish(err error) {
 		sum := a.counted()
 		a.tracer.end(err, &sum)
 	}
-	if a.established {
+	if a.established && s.debugs() { // the address costs more than the question
 		s.log.Debug("association ended", zap.Stringer("peer", a.remote()), zap.Error(err))
 	}
 	a.wakeAll()

@@ -233,9 +233,10 @@ func (l *Listener) enter(now time.Time, c *core.Association, before Stats, r *re
 	}
 	s.count.accepted.Add(1)
 	s.ledger.enter(a)
-	s.log.Debug("association accepted", zap.Stringer("peer", a.remote()), zap.Uint16("port", l.port))
-	if hooks := a.trace(a.remote()); hooks != nil {
-		c.SetTrace(hooks)
+	if s.debugs() || s.cfg.Trace != nil {
+		peer := a.remote()
+		s.log.Debug("association accepted", zap.Stringer("peer", peer), zap.Uint16("port", l.port))
+		c.SetTrace(a.trace(peer))
 		a.tracer.state(core.Closed, c.State())
 	}
 	a.turn(now)

@@ -35,7 +35,7 @@ type pathSeen struct {
 // nobody wants to know.
 func (a *Association) trace(peer *Addr) *core.Trace {
 	s := a.stack
-	debug := s.log.Core().Enabled(zapcore.DebugLevel)
+	debug := s.debugs()
 	if !debug && s.cfg.Trace == nil {
 		return nil
 	}
@@ -52,6 +52,9 @@ func (a *Association) trace(peer *Addr) *core.Trace {
 		T3Expired: t.t3, PathChange: t.path, ProtocolFail: t.fail,
 	}
 }
+
+// debugs says whether the log takes messages of the debug level.
+func (s *Stack) debugs() bool { return s.log.Core().Enabled(zapcore.DebugLevel) }
 
 func (t *tracer) state(from, to core.State) {
 	if t.log != nil {
