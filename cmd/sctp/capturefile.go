@@ -9,15 +9,13 @@ import (
 	"io"
 	"math/bits"
 	"time"
-
-	"github.com/google/gopacket/layers"
 )
 
 // frame is one captured packet.
 type frame struct {
 	data []byte // valid until the next
 	at   time.Time
-	link layers.LinkType
+	link linkType
 	cut  bool // the capture holds only the begin of the packet
 }
 
@@ -37,14 +35,14 @@ type captureFile struct {
 	body bytes.Buffer
 
 	order      binary.ByteOrder
-	link       layers.LinkType // pcap
-	units      timeUnits       // pcap
+	link       linkType  // pcap
+	units      timeUnits // pcap
 	interfaces []captureInterface
 }
 
 // captureInterface is an interface of a pcapng section.
 type captureInterface struct {
-	link  layers.LinkType
+	link  linkType
 	snap  uint32
 	units timeUnits
 }
@@ -104,7 +102,7 @@ func (c *captureFile) classic(magic []byte) bool {
 func (c *captureFile) header() error {
 	b, err := c.rest(24)
 	if err == nil {
-		c.link = layers.LinkType(c.order.Uint32(b[20:]) & 0xffff) // above: length of a checksum
+		c.link = linkType(c.order.Uint32(b[20:]) & 0xffff) // above: length of a checksum
 	}
 	return err
 }
@@ -192,7 +190,7 @@ func (c *captureFile) addInterface(b []byte) error {
 	if len(b) < 8 || len(c.interfaces) == maxInterfaces {
 		return fmt.Errorf("%w: interface", errCapture)
 	}
-	i := captureInterface{link: layers.LinkType(c.order.Uint16(b)), snap: c.order.Uint32(b[4:]), units: timeUnits{perSecond: 1e6}}
+	i := captureInterface{link: linkType(c.order.Uint16(b)), snap: c.order.Uint32(b[4:]), units: timeUnits{perSecond: 1e6}}
 	for b = b[8:]; len(b) >= 4; {
 		code, n := c.order.Uint16(b), int(c.order.Uint16(b[2:]))
 		if code == 0 || 4+n > len(b) {

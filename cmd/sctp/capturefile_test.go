@@ -49,7 +49,7 @@ func TestCaptureFilesReadAsPcapgoReadsThem(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, data, f.data)
 			require.True(t, info.Timestamp.Equal(f.at), "%s %d: %v %v", file, i, info.Timestamp, f.at)
-			require.Equal(t, r.LinkType(), f.link)
+			require.EqualValues(t, r.LinkType(), f.link)
 			require.Equal(t, info.CaptureLength < info.Length, f.cut)
 		}
 		_, _, err = r.ReadPacketData()
@@ -79,7 +79,7 @@ func TestClassicCaptureFiles(t *testing.T) {
 			require.Len(t, all, 1)
 			require.True(t, want.Equal(all[0].at), all[0].at)
 			all[0].at = time.Time{}
-			require.Equal(t, frame{data: []byte("abc"), link: layers.LinkTypeRaw, cut: true}, all[0])
+			require.Equal(t, frame{data: []byte("abc"), link: linkRaw, cut: true}, all[0])
 		}
 	}
 }
@@ -128,11 +128,11 @@ func TestPcapngBlocks(t *testing.T) {
 	require.Len(t, all, 4)
 	require.Equal(t, "abc", string(all[0].data))
 	require.True(t, all[0].cut)
-	require.Equal(t, layers.LinkTypeRaw, all[0].link)
+	require.Equal(t, linkRaw, all[0].link)
 	require.Equal(t, "xy", string(all[1].data))
 	require.True(t, time.Unix(100, 500_000_000).Equal(all[1].at), "2^-10 s, 100 s later")
 	require.Equal(t, "z", string(all[2].data))
-	require.Equal(t, layers.LinkTypeEthernet, all[2].link)
+	require.Equal(t, linkEthernet, all[2].link)
 	require.True(t, time.Unix(1, 0).Equal(all[2].at))
 	require.Equal(t, "q", string(all[3].data))
 	for n := range file {

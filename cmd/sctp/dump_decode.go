@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"iter"
-
-	"github.com/google/gopacket"
-	"github.com/google/gopacket/layers"
+	"net/netip"
 
 	"github.com/rserpool/rserpool/asap"
 	"github.com/rserpool/rserpool/enrp"
@@ -33,35 +31,32 @@ func newDissector() *dissector { return &dissector{parts: newReassembly(maxParts
 func (d *dissector) rows(f frame) iter.Seq[*row] {
 	d.packets++
 	return func(yield func(*row) bool) {
-		p := gopacket.NewPacket(f.data, f.link, gopacket.DecodeOptions{Lazy: true, NoCopy: true})
-		base := row{Packet: d.packets, Time: f.at.UTC().Format("15:04:05.000000")}
-		network := p.NetworkLayer()
-		if network == nil {
+		ip, ok := readIP(f.link, f.data)
+		if !ok {
 			return
 		}
-		src, dst := network.NetworkFlow().Endpoints()
-		udp, _ := p.Layer(layers.LayerTypeUDP).(*layers.UDP)
-		proto, length, fragment := header(network)
+		base := row{Packet: d.packets, Time: f.at.UTC().Format("15:04:05.000000")}
+		src, dst := bracket(ip.src), bracket(ip.dst)
+		udp, isUDP := readUDP(&ip)
 		switch {
-		case fragment && (proto == layers.IPProtocolUDP || proto == layers.IPProtocolSCTP):
-			base.From, base.To, base.Text = bracket(src), bracket(dst), "IP fragment"
+		case ip.fragment && (ip.proto == protoUDP || ip.proto == protoSCTP):
+			base.From, base.To, base.Text = src, dst, "IP fragment"
 			yield(&base)
-		case udp != nil && (udp.DstPort == portASAP || udp.DstPort == portENRP) && udp.SrcPort != portSCTP:
-			base.From = fmt.Sprintf("%s:%d", bracket(src), udp.SrcPort)
-			base.To = fmt.Sprintf("%s:%d", bracket(dst), udp.DstPort)
+		case isUDP && (udp.dst == portASAP || udp.dst == portENRP) && udp.src != portSCTP:
+			base.From = fmt.Sprintf("%s:%d", src, udp.src)
+			base.To = fmt.Sprintf("%s:%d", dst, udp.dst)
 			base.Text = "UDP"
 			if base.Cut = f.cut; !f.cut {
-				base.Message, base.Error = decodeMessage(int(udp.DstPort), udp.Payload)
+				base.Message, base.Error = decodeMessage(int(udp.dst), udp.payload)
 			}
 			yield(&base)
-		case udp != nil && (udp.DstPort == portSCTP || udp.SrcPort == portSCTP || looksLikeSCTP(udp.Payload)):
-			base.From = fmt.Sprintf("%s@%d", bracket(src), udp.SrcPort)
-			base.To = fmt.Sprintf("%s@%d", bracket(dst), udp.DstPort)
-			d.chunks(base, whole(udp.Payload, int(udp.Length)-udpHeader, f.cut), len(udp.Payload), yield)
-		case proto == layers.IPProtocolSCTP:
-			base.From, base.To = bracket(src), bracket(dst)
-			b := network.LayerPayload()
-			d.chunks(base, whole(b, length, f.cut), len(b), yield)
+		case isUDP && (udp.dst == portSCTP || udp.src == portSCTP || looksLikeSCTP(udp.payload)):
+			base.From = fmt.Sprintf("%s@%d", src, udp.src)
+			base.To = fmt.Sprintf("%s@%d", dst, udp.dst)
+			d.chunks(base, whole(udp.payload, udp.length, f.cut), len(udp.payload), yield)
+		case ip.proto == protoSCTP:
+			base.From, base.To = src, dst
+			d.chunks(base, whole(ip.payload, ip.length, f.cut), len(ip.payload), yield)
 		}
 	}
 }
@@ -81,23 +76,11 @@ func whole(b []byte, length int, cut bool) []byte {
 // looksLikeSCTP recognizes SCTP on other UDP ports by its checksum.
 func looksLikeSCTP(b []byte) bool { return len(b) >= wire.HeaderLen+4 && wire.VerifyChecksum(b) }
 
-// header is the protocol inside of IP, the length of what it carries, and whether that is
-// only a part of it.
-func header(n gopacket.NetworkLayer) (proto layers.IPProtocol, length int, fragment bool) {
-	switch ip := n.(type) {
-	case *layers.IPv4:
-		return ip.Protocol, int(ip.Length) - 4*int(ip.IHL), ip.FragOffset != 0 || ip.Flags&layers.IPv4MoreFragments != 0
-	case *layers.IPv6:
-		return ip.NextHeader, int(ip.Length), false
+func bracket(a netip.Addr) string {
+	if a.Is6() {
+		return "[" + a.String() + "]"
 	}
-	return 0, 0, false
-}
-
-func bracket(e gopacket.Endpoint) string {
-	if e.EndpointType() == layers.EndpointIPv6 {
-		return "[" + e.String() + "]"
-	}
-	return e.String()
+	return a.String()
 }
 
 // chunks yields a row for each chunk of an SCTP packet, of which the first n bytes were
