@@ -237,7 +237,11 @@ func TestKillRegistrar(t *testing.T) {
 func killRegistrar(t *testing.T, sig syscall.Signal) {
 	const victim = 0
 	s := startScope(t, 3)
-	n := killSize(600) / fleets * fleets
+	few := 600
+	if raceDetector {
+		few = 200
+	}
+	n := killSize(few) / fleets * fleets
 	m := startMuster(s, n, victim)
 	users := startResolvers(s, m, 4)
 	defer users.stop()

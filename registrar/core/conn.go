@@ -40,6 +40,8 @@ type conn struct {
 	dialed  bool
 	up      bool
 	heard   time.Time // last message
+	asked   time.Time // last keep-alive
+	unheard int       // keep-alives since, or so, that were not acknowledged yet
 
 	// ENRP
 	target *target              // dialed for

@@ -30,10 +30,24 @@ func (r *Registrar) scheduleKeepAlive(now time.Time, e *entry) {
 	}
 }
 
+// maxUnheard is how many keep-alives of its own accord a registrar has under way on one
+// association. An end that is slow, this one or the other, is asked no faster than it
+// answers: so a slow moment passes, and does not look like the death of all.
+const maxUnheard = 16
+
 func (r *Registrar) keepAliveDue(now time.Time, k handlespace.Key) {
-	if e := r.entries[k]; e != nil {
-		r.sendKeepAlive(now, e)
+	e := r.entries[k]
+	if e == nil {
+		return
 	}
+	if c := r.links.byID[e.conn]; c != nil && c.unheard >= maxUnheard {
+		if now.Sub(c.asked) < r.profile.KeepAliveTimeout {
+			r.scheduleKeepAlive(now, e) // the next time
+			return
+		}
+		c.unheard = 0 // some elements have gone and will not answer
+	}
+	r.sendKeepAlive(now, e)
 }
 
 // sendKeepAlive asks an element for a sign of life, unless an answer is due
@@ -49,6 +63,8 @@ func (r *Registrar) sendKeepAlive(now time.Time, e *entry) {
 	r.timers.stop(elementTimer(timerKeepAlive, e.key))
 	r.timers.set(elementTimer(timerKeepAliveTimeout, e.key), now.Add(r.profile.KeepAliveTimeout))
 	r.stats.KeepAlivesSent++
+	c.asked = now
+	c.unheard++
 	m := &asap.EndpointKeepAlive{Home: e.assert, Server: r.id, Handle: e.key.Handle}
 	if c.pools[e.key.Handle] > 1 {
 		m.PEID, m.HasPEID = e.key.ID, true
@@ -59,6 +75,7 @@ func (r *Registrar) sendKeepAlive(now time.Time, e *entry) {
 // keepAliveAck handles an acknowledgement. It counts only from the element
 // itself, but on any of its associations.
 func (r *Registrar) keepAliveAck(now time.Time, c *conn, m *asap.EndpointKeepAliveAck) {
+	c.unheard = max(c.unheard-1, 0)
 	e := r.entries[handlespace.Key{Handle: m.Handle, ID: m.PEID}]
 	if e == nil {
 		r.stats.Dropped++

@@ -59,3 +59,27 @@ func TestKeepAliveAckMayBeBehindOthers(t *testing.T) {
 	require.Less(t, g.now.Sub(start), p.KeepAlive*3/2+4*p.KeepAliveTimeout+20*time.Millisecond)
 	require.Equal(t, ownID, g.home(2))
 }
+
+// Who answers slowly is asked slowly: on one association no more than 16 keep-alives are
+// under way. Elements that have gone without a word do not stop that for good.
+func TestKeepAlivesWaitForAcks(t *testing.T) {
+	const elements = 50
+	g := newRig(t, core.Config{Profile: core.ProfileFast})
+	c := g.asap("10.0.1.1")
+	for i := range elements {
+		pe := element(rserpool.PEID(i+1), "10.0.1.1")
+		pe.Life = rserpool.LifeInfinite
+		g.register(c, pe)
+	}
+	p := core.ProfileFast
+	g.tick(p.KeepAlive * 3 / 2)
+	kas := sent[*asap.EndpointKeepAlive](g, c)
+	require.Len(t, kas, 16, "all %d were due", elements)
+	for _, ka := range kas[:4] {
+		g.say(c, &asap.EndpointKeepAliveAck{Handle: ka.Handle, PEID: ka.PEID})
+	}
+	g.tick(p.KeepAlive / 2)
+	require.Len(t, sent[*asap.EndpointKeepAlive](g, c), 4)
+	g.tick(5 * p.KeepAliveTimeout) // nobody answers any more
+	require.Greater(t, g.r.Stats().KeepAlivesSent, uint64(20))
+}
