@@ -65,6 +65,7 @@ var registrarDescs = describe(map[string]metric{
 	"takeovers_total":              {"Takeovers by this registrar, by outcome, and those by others.", []string{"outcome"}},
 	"peer_changes_total":           {"Changes of peers, by what they became.", []string{"to"}},
 	"rate_limited_total":           {"Requests beyond the allowed rate.", nil},
+	"restored_total":               {"Elements of before the restart that have answered.", nil},
 	"denied_total":                 {"Requests that the access list denies.", nil},
 	"decode_errors_total":          {"Messages that could not be decoded, by cause; those discarded in silence have none.", []string{"cause"}},
 	"messages_dropped_total":       {"Messages ignored.", nil},
@@ -102,6 +103,7 @@ func (m *scrape) counters(r *registrar.Registrar, s *core.Snapshot) {
 	m.counter("peer_changes_total", events[core.EventPeerSuspect], "suspect")
 	m.counter("peer_changes_total", events[core.EventPeerDown], "down")
 	m.counter("rate_limited_total", st.RateLimited)
+	m.counter("restored_total", st.Restored)
 	m.counter("denied_total", st.Denied)
 	m.causes("decode_errors_total", st.DecodeErrors, s)
 	m.counter("messages_dropped_total", st.Dropped)
