@@ -2,6 +2,7 @@ package poolelement
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"time"
@@ -94,6 +95,13 @@ type Config struct {
 	// same keys. Nil: cookies are sent as they are.
 	Cookies *cookie.Sealer
 
+	// TLS, if not nil, has registrars spoken to within TLS (RFC 5352 §9.2, RFC 3436), at
+	// their port for that, usually 3864. RootCAs is the authority that has signed the
+	// registrars' certificates, which must be for ServerName or, if that is empty, for
+	// the address that is dialed. Certificates holds one of the same authority for this
+	// element, for servers and clients: registrars dial back. Data is not
+	// touched by it: run TLS over the sessions for that.
+	TLS *tls.Config
 	// KnownRegistrarsOnly restricts home registrars to Registrars: one that is not
 	// listed cannot take this element over (RFC 5355 §2.6).
 	KnownRegistrarsOnly bool

@@ -70,7 +70,7 @@ func openEndpoint(s *setup, cfg *Config) (*Endpoint, error) {
 		Core: core.Config{
 			Profile: s.profile, Registrars: s.registrars, KnownOnly: cfg.KnownRegistrarsOnly,
 		},
-		Stack: ep.stack, Listen: true, Port: cfg.ASAPPort, OnEvent: ep.onEvent, Announcements: s.announced, Logger: s.log,
+		Stack: ep.stack, Listen: true, Port: cfg.ASAPPort, OnEvent: ep.onEvent, Announcements: s.announced, TLS: cfg.TLS, Logger: s.log,
 	})
 	if err != nil {
 		_ = ep.Close() // nothing lives on it

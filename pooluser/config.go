@@ -2,6 +2,7 @@ package pooluser
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -36,6 +37,12 @@ type Config struct {
 	// all local addresses and any free UDP port. With Stack it does not matter.
 	Listen string
 
+	// TLS, if not nil, has registrars spoken to within TLS (RFC 5352 §9.2, RFC 3436), at
+	// their port for that, usually 3864. RootCAs is the authority that has signed the
+	// registrars' certificates, which must be for ServerName or, if that is empty, for
+	// the address that is dialed. Certificates may hold one for this user. Data is not
+	// touched by it: run TLS over the sessions for that.
+	TLS *tls.Config
 	// Profile holds the timers (core.ProfileRFC, core.ProfileFast, …): they decide how
 	// fast an element that went silent is noticed. The zero value is
 	// core.ProfileDefault.

@@ -66,7 +66,7 @@ func New(cfg *Config) (*PoolUser, error) {
 			Profile: s.Profile, Registrars: s.registrars, Subscribe: s.Subscribe, Items: s.Items,
 			NegativeCache: s.NegativeCache,
 		},
-		Stack: pu.stack, OnEvent: pu.onEvent, Announcements: s.announced, Logger: s.log,
+		Stack: pu.stack, OnEvent: pu.onEvent, Announcements: s.announced, TLS: s.TLS, Logger: s.log,
 	})
 	if err != nil {
 		if pu.ownStack {

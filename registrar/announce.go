@@ -69,6 +69,9 @@ func (r *Registrar) Groups() (asap, enrp []netip.AddrPort) {
 // nothing.
 func (r *Registrar) asapEndpoint() rserpool.Transport {
 	t := rserpool.Transport{Protocol: rserpool.ProtoSCTP, Port: r.cfg.asapPort(), UDPPort: r.stack.UDPPort()}
+	if r.cfg.TLS != nil {
+		t.Port = r.cfg.asapTLSPort()
+	}
 	if t.UDPPort == sctp.DefaultUDPPort {
 		t.UDPPort = 0
 	}

@@ -2,6 +2,7 @@ package registrar
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net/netip"
 	"time"
@@ -22,7 +23,7 @@ type Config struct {
 	// an SCTP port in it is ignored. Empty: all addresses and port 9899. UDP port 0:
 	// any free one.
 	Listen string
-	// ASAPPort and ENRPPort are the SCTP ports. Zero: 3863 and 9901.
+	// ASAPPort and ENRPPort are the SCTP ports. Zero: 3863 and 9901, with TLS 9902.
 	ASAPPort, ENRPPort uint16
 	// Peers are the ENRP endpoints of the other registrars,
 	// `IP[/IP…]:PORT[@UDPPORT]`. An own address among them is ignored.
@@ -53,6 +54,17 @@ type Config struct {
 	// they still are: see core.Config.Restore.
 	SnapshotInterval time.Duration
 
+	// TLS, if not nil, makes this a secured registrar (RFC 5352 §9.3): its certificate,
+	// and as RootCAs the authority of those that may take part. It speaks TLS with
+	// registrars at ENRPPort, with elements and users at ASAPTLSPort, and with elements that
+	// it dials. Registrars and elements show a certificate of that authority, for clients and
+	// servers both; it is what the pre-shared key of the RFC is, the permission to take
+	// part. Who speaks to ASAPPort without TLS, or shows no certificate, may resolve handles
+	// and report elements; a registration is "rejected due to security considerations".
+	TLS *tls.Config
+	// ASAPTLSPort is the SCTP port for ASAP with TLS. Zero: 3864.
+	ASAPTLSPort uint16
+
 	// Scope names the operation scope and Description the registrar (RFC 5525), for people who
 	// look at the status page and metrics.
 	Scope, Description string
@@ -72,8 +84,11 @@ func (c *Config) asapPort() uint16 {
 }
 
 func (c *Config) enrpPort() uint16 {
-	if c.ENRPPort != 0 {
+	switch {
+	case c.ENRPPort != 0:
 		return c.ENRPPort
+	case c.TLS != nil:
+		return enrpTLSPort
 	}
 	return enrp.Port
 }

@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/rserpool/rserpool/internal/securelink"
 	"github.com/rserpool/rserpool/registrar/core"
 	"github.com/rserpool/rserpool/sctp"
 )
@@ -17,6 +18,7 @@ type conn struct {
 	id      core.ConnID
 	channel core.Channel
 	assoc   *sctp.Association // nil while it is dialed
+	link    *securelink.Link  // nil without TLS
 	cancel  context.CancelFunc
 	last    int // place in Registrar.todo of the last Send for it
 }
@@ -79,12 +81,14 @@ func reachable(ips []netip.Addr, peer netip.Addr) []netip.Addr {
 	return out
 }
 
-// adopt announces an association that somebody opened.
-func (r *Registrar) adopt(a *sctp.Association, ch core.Channel) {
+// adopt announces an association that somebody opened. link is nil without TLS.
+func (r *Registrar) adopt(a *sctp.Association, ch core.Channel, link *securelink.Link) {
 	accepted := false
 	r.input(func(now time.Time) {
-		id := r.core.Accept(now, describe(a, ch))
-		c := &conn{id: id, channel: ch, assoc: a}
+		d := describe(a, ch)
+		d.Authenticated = link != nil && link.Authenticated()
+		id := r.core.Accept(now, d)
+		c := &conn{id: id, channel: ch, assoc: a, link: link}
 		r.conns[id] = c
 		accepted = true
 		r.tasks.Go(func() { r.read(c) })
@@ -108,6 +112,10 @@ func (r *Registrar) dial(act core.Action) {
 	to := addrOf(&act.To)
 	r.tasks.Go(func() {
 		a, err := r.stack.Dial(ctx, to, association(&t, port))
+		var link *securelink.Link
+		if err == nil {
+			link, err = r.secure(ctx, a, act.Channel)
+		}
 		cancel()
 		if err != nil {
 			r.lost(c, err)
@@ -117,8 +125,10 @@ func (r *Registrar) dial(act core.Action) {
 		r.input(func(now time.Time) {
 			if r.conns[c.id] == c {
 				wanted = true
-				c.assoc = a
-				r.core.Connected(now, c.id, describe(a, c.channel))
+				c.assoc, c.link = a, link
+				d := describe(a, c.channel)
+				d.Authenticated = link != nil
+				r.core.Connected(now, c.id, d)
 			}
 		})
 		if !wanted {
@@ -152,7 +162,12 @@ func (r *Registrar) send(act core.Action, b []byte, more bool) ([]byte, bool) {
 	if len(b) == 0 {
 		return b, true
 	}
-	err := c.assoc.TrySend(&sctp.Message{PPID: sctp.PPID(c.channel.PPID()), Data: b, More: more})
+	var err error
+	if c.link != nil {
+		err = c.link.Send(b)
+	} else {
+		err = c.assoc.TrySend(&sctp.Message{PPID: sctp.PPID(c.channel.PPID()), Data: b, More: more})
+	}
 	if err != nil {
 		r.log.Debug("send", zap.Uint64("conn", uint64(act.Conn)), zap.Error(err))
 	}

@@ -31,6 +31,10 @@ var batches = sync.Pool{New: func() any {
 // read hands the messages of a connection to the state machine, as many at once as there
 // are: they share a lock, and their answers packets.
 func (r *Registrar) read(c *conn) {
+	if c.link != nil {
+		r.readLink(c)
+		return
+	}
 	first := make([]byte, requestSize)
 	for {
 		m, err := c.assoc.ReceiveMessage(r.ctx, first, maxMessage)

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -34,9 +35,12 @@ type Registrar struct {
 
 	channels channels // multicast
 
+	handshakes atomic.Int64 // of TLS, with those who dialed
+
 	mu      sync.Mutex // guards what follows and is never held while waiting
 	core    *core.Registrar
 	asap    *sctp.Listener // nil until the start-up has ended
+	asapTLS *sctp.Listener // nil as long, or without TLS
 	err     error          // why the service cannot go on
 	conns   map[core.ConnID]*conn
 	timer   *time.Timer
@@ -67,7 +71,10 @@ func New(cfg *Config) (*Registrar, error) {
 	if r.stack, r.ownsSCT, err = cfg.openStack(); err != nil {
 		return nil, err
 	}
-	if err := r.open(); err != nil {
+	if err = cfg.checkTLS(); err == nil {
+		err = r.open()
+	}
+	if err != nil {
 		r.release()
 		return nil, err
 	}
@@ -93,6 +100,7 @@ func (r *Registrar) open() error {
 	peers = slices.DeleteFunc(peers, r.isSelf)
 	cc := r.cfg.settings(peers)
 	cc.ID, cc.Profile = r.cfg.ID, r.cfg.profile()
+	cc.Secured = r.cfg.TLS != nil
 	if err := r.openState(&cc); err != nil {
 		return err
 	}
@@ -128,6 +136,15 @@ func (r *Registrar) serve() {
 	}
 	r.asap = l
 	r.tasks.Go(func() { r.accept(l, core.ASAP) })
+	if r.cfg.TLS != nil {
+		if r.asapTLS, err = r.listen(r.cfg.asapTLSPort()); err != nil {
+			r.err = fmt.Errorf("registrar: ASAP with TLS: %w", err)
+			r.cancel()
+			return
+		}
+		l := r.asapTLS
+		r.tasks.Go(func() { r.accept(l, core.ASAP) })
+	}
 	close(r.ready)
 }
 
@@ -249,10 +266,10 @@ func (r *Registrar) release() {
 	}
 	conns := r.conns
 	r.conns = map[core.ConnID]*conn{}
-	asap := r.asap
+	asap, asapTLS := r.asap, r.asapTLS
 	r.mu.Unlock()
 	r.channels.close()
-	for _, l := range []*sctp.Listener{asap, r.enrp} {
+	for _, l := range []*sctp.Listener{asap, asapTLS, r.enrp} {
 		if l != nil {
 			_ = l.Close() // cannot fail
 		}
@@ -277,6 +294,7 @@ func (r *Registrar) release() {
 
 // accept takes associations until the listener closes.
 func (r *Registrar) accept(l *sctp.Listener, ch core.Channel) {
+	secure := r.isSecure(l)
 	for {
 		a, err := l.AcceptSCTP(r.ctx)
 		if err != nil {
@@ -285,6 +303,10 @@ func (r *Registrar) accept(l *sctp.Listener, ch core.Channel) {
 			}
 			return
 		}
-		r.adopt(a, ch)
+		if secure {
+			r.greet(a, ch)
+		} else {
+			r.adopt(a, ch, nil)
+		}
 	}
 }

@@ -30,6 +30,7 @@ type scope struct {
 	peers, asap []string
 	up          map[int]*registrar.Registrar
 	stops       map[int]func() error // drains and waits
+	adapt       func(host int, c *registrar.Config)
 }
 
 func newScope(t *testing.T, n int) *scope {
@@ -45,7 +46,11 @@ func newScope(t *testing.T, n int) *scope {
 func (s *scope) start(hosts ...int) {
 	s.T.Helper()
 	for _, i := range hosts {
-		r, err := registrar.New(&registrar.Config{ID: rserpool.RegistrarID(i), Stack: s.Stack(i), Peers: s.peers, Profile: core.ProfileFast})
+		cfg := &registrar.Config{ID: rserpool.RegistrarID(i), Stack: s.Stack(i), Peers: s.peers, Profile: core.ProfileFast}
+		if s.adapt != nil {
+			s.adapt(i, cfg)
+		}
+		r, err := registrar.New(cfg)
 		require.NoError(s.T, err)
 		ctx, cancel := context.WithCancel(context.Background())
 		done := make(chan error, 1)

@@ -19,8 +19,11 @@ import (
 	"github.com/rserpool/rserpool/sctp"
 )
 
-// defaultRegistrar is asked when no other is given.
-const defaultRegistrar = "127.0.0.1:3863"
+// defaultRegistrar is asked when no other is given, defaultSecured with TLS.
+const (
+	defaultRegistrar = "127.0.0.1:3863"
+	defaultSecured   = "127.0.0.1:3864"
+)
 
 // profileNames are the timer profiles, which registrars, elements and users all have.
 func profileNames() []string {
@@ -39,6 +42,7 @@ type clientOptions struct {
 	profile    string
 	observe    daemon.Observe
 	csp        cspOptions
+	tls        tlsOptions
 	log        logOptions
 }
 
@@ -53,6 +57,8 @@ func (o *clientOptions) add(c *cobra.Command, level string) {
 	o.observe.AddFlags(f)
 	o.observe.AddMetrics(f)
 	o.csp.add(c)
+	o.tls.add(c)
+	o.tls.addName(c)
 	o.log.add(c, level)
 }
 
@@ -64,6 +70,9 @@ func (o *clientOptions) addrs(ctx context.Context) ([]string, error) {
 	list := o.registrars
 	if len(list) == 0 && !o.discover {
 		list = []string{defaultRegistrar}
+		if o.tls.ca != "" {
+			list = []string{defaultSecured}
+		}
 	}
 	for _, a := range list {
 		if err := checkAddr(ctx, "--registrar", a); err != nil {
@@ -110,8 +119,12 @@ func (o *clientOptions) user(c *cobra.Command, h rserpool.PoolHandle, change fun
 	if err != nil {
 		return nil, err
 	}
+	secure, err := o.tls.config(false)
+	if err != nil {
+		return nil, err
+	}
 	cfg := &pooluser.Config{
-		Registrars: registrars, Profile: p, Logger: log,
+		Registrars: registrars, Profile: p, TLS: secure, Logger: log,
 		Discover: o.discover, DiscoverGroups: o.announced.asap, DiscoverInterfaces: o.announced.interfaces,
 	}
 	if change != nil {

@@ -51,6 +51,8 @@ type registrarOptions struct {
 	exitWithStdin      bool
 	observe            daemon.Observe
 	csp                cspOptions
+	tls                tlsOptions
+	asapTLSPort        uint16
 	log                logOptions
 
 	args []string // the flags of the command line, without those of the file
@@ -129,7 +131,7 @@ code 0 and "FILE: ok", 2 for a mistake, 1 for what cannot be read.`,
 	f.BoolVar(&o.check, "check-config", false, "check the configuration and end")
 	f.StringVar(&o.listen, "listen", "", "`address`, IP[/IP...][@UDPPORT] (default all, UDP port 9899)")
 	f.Uint16Var(&o.asapPort, "asap-port", asap.Port, "SCTP `port` for elements and users")
-	f.Uint16Var(&o.enrpPort, "enrp-port", enrp.Port, "SCTP `port` for peers")
+	f.Uint16Var(&o.enrpPort, "enrp-port", enrp.Port, "SCTP `port` for peers (with TLS 9902 unless another is given)")
 	f.Var(&o.id, "id", "identifier (default random)")
 	f.StringArrayVar(&o.peers, "peer", nil, "ENRP `address` of another registrar (repeatable)")
 	f.StringVar(&o.announce, "announce", "off", "announce by multicast, and hear other registrars: `on|off`")
@@ -150,6 +152,9 @@ code 0 and "FILE: ok", 2 for a mistake, 1 for what cannot be read.`,
 	exitWithStdin(c, &o.exitWithStdin)
 	o.observe.AddFlags(f)
 	o.csp.add(c)
+	o.tls.add(c)
+	f.Uint16Var(&o.asapTLSPort, "asap-tls-port", 3864, "SCTP `port` for elements and users with TLS")
+	noFiles(c, "asap-tls-port")
 	o.log.add(c, "info")
 	must(c.MarkFlagFilename("config", "yaml", "yml"))
 	must(c.MarkFlagDirname("state"))
@@ -207,8 +212,19 @@ func (o *registrarOptions) build(ctx context.Context, log *zap.Logger) (*registr
 			return nil, err
 		}
 	}
+	secure, err := o.tls.config(true)
+	if err != nil {
+		return nil, err
+	}
+	enrpPort := o.enrpPort
+	if secure != nil && enrpPort == enrp.Port {
+		enrpPort = 0 // that of TLS
+	}
 	if o.asapPort == 0 || o.asapPort == o.enrpPort || o.enrpPort == 0 {
 		return nil, usage("--asap-port and --enrp-port must be two ports")
+	}
+	if o.asapTLSPort == 0 || secure != nil && (o.asapTLSPort == o.asapPort || o.asapTLSPort == o.enrpPort) {
+		return nil, usage("--asap-tls-port must be a port of its own")
 	}
 	switch {
 	case o.snapshot < 0:
@@ -225,7 +241,8 @@ func (o *registrarOptions) build(ctx context.Context, log *zap.Logger) (*registr
 	limits := o.limit.limits
 	limits.Items = o.items
 	return &registrar.Config{
-		Listen: o.listen, ASAPPort: o.asapPort, ENRPPort: o.enrpPort, Peers: o.peers,
+		Listen: o.listen, ASAPPort: o.asapPort, ENRPPort: enrpPort, Peers: o.peers,
+		TLS: secure, ASAPTLSPort: o.asapTLSPort,
 		ID: rserpool.RegistrarID(o.id), Profile: p,
 		Access: core.AccessList(o.access), ClosedPeers: o.closedPeers, StrictAddresses: o.strictAddresses,
 		SuggestTakeovers: o.suggestTakeovers, Limits: limits, Announce: announce, Logger: log,

@@ -145,6 +145,10 @@ func (o *serveOptions) resolve(c *cobra.Command) (*poolelement.Config, error) {
 	if err != nil {
 		return nil, err
 	}
+	secure, err := o.client.tls.config(true)
+	if err != nil {
+		return nil, err
+	}
 	log, err := o.client.log.logger(c.ErrOrStderr())
 	if err != nil {
 		return nil, err
@@ -152,7 +156,7 @@ func (o *serveOptions) resolve(c *cobra.Command) (*poolelement.Config, error) {
 	return &poolelement.Config{
 		Registrars: registrars, Discover: o.client.discover, DiscoverGroups: o.client.announced.asap,
 		DiscoverInterfaces: o.client.announced.interfaces, Listen: o.listen, Advertise: o.advertise, PEID: rserpool.PEID(o.id),
-		Policy: policy, Profile: p, Cookies: sealer, SCTP: &sctp.Config{SendBuffer: int(o.buffer)}, Logger: log,
+		Policy: policy, Profile: p, TLS: secure, Cookies: sealer, SCTP: &sctp.Config{SendBuffer: int(o.buffer)}, Logger: log,
 	}, nil
 }
 

@@ -32,22 +32,23 @@ var arrows = map[string][]string{
 		"sctp/capture", "sctp/internal/spool"},
 
 	// RSerPool, bottom to top.
-	"rserpool":           {"internal/tlv"},
-	"rserpool/profile":   {"rserpool"},
-	"rserpool/csp":       {},
-	"asap":               {"rserpool"},
-	"enrp":               {"rserpool"},
-	"handlespace/policy": {"rserpool"},
-	"handlespace":        {"rserpool", "handlespace/policy"},
-	"asap/core":          {"asap", "rserpool/profile"},
-	"registrar/core":     {"asap", "enrp", "handlespace", "rserpool/profile"},
-	"internal/multicast": {},
-	"registrar":          {"registrar/core", "sctp", "internal/multicast"},
-	"internal/asaplink":  {"asap/core", "sctp", "internal/multicast"}, // the shell that elements and users share
-	"internal/asapload":  {"asap/core", "sctp", "internal/asaplink"},  // load for tests and benchmarks
-	"poolelement/cookie": {"rserpool"},
-	"poolelement":        {"asap/core", "sctp", "internal/asaplink", "poolelement/cookie"},
-	"pooluser":           {"asap/core", "handlespace/policy", "sctp", "internal/asaplink"},
+	"rserpool":            {"internal/tlv"},
+	"rserpool/profile":    {"rserpool"},
+	"rserpool/csp":        {},
+	"asap":                {"rserpool"},
+	"enrp":                {"rserpool"},
+	"handlespace/policy":  {"rserpool"},
+	"handlespace":         {"rserpool", "handlespace/policy"},
+	"asap/core":           {"asap", "rserpool/profile"},
+	"registrar/core":      {"asap", "enrp", "handlespace", "rserpool/profile"},
+	"internal/multicast":  {},
+	"internal/securelink": {"sctp"},
+	"registrar":           {"registrar/core", "sctp", "internal/multicast", "internal/securelink"},
+	"internal/asaplink":   {"asap/core", "sctp", "internal/multicast", "internal/securelink"}, // the shell that elements and users share
+	"internal/asapload":   {"asap/core", "sctp", "internal/asaplink"},                         // load for tests and benchmarks
+	"poolelement/cookie":  {"rserpool"},
+	"poolelement":         {"asap/core", "sctp", "internal/asaplink", "poolelement/cookie"},
+	"pooluser":            {"asap/core", "handlespace/policy", "sctp", "internal/asaplink"},
 
 	// What tests and tools share. simnet is a carrier; scenario runs cores.
 	"internal/simnet":    {"sctp/carrier"},

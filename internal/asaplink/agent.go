@@ -2,8 +2,11 @@ package asaplink
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
+	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -11,6 +14,7 @@ import (
 	"github.com/rserpool/rserpool/asap"
 	"github.com/rserpool/rserpool/asap/core"
 	"github.com/rserpool/rserpool/internal/multicast"
+	"github.com/rserpool/rserpool/internal/securelink"
 	"github.com/rserpool/rserpool/rserpool"
 	"github.com/rserpool/rserpool/sctp"
 )
@@ -31,6 +35,8 @@ type Config struct {
 	OnEvent func(core.Event)
 	// Announcements, if not nil, are listened to: registrars are found by them, too.
 	Announcements *Announcements
+	// TLS, if not nil, has registrars spoken to within TLS.
+	TLS *tls.Config
 	// Logger may be nil.
 	Logger *zap.Logger
 }
@@ -45,9 +51,14 @@ type Agent struct {
 	onEvent  func(core.Event)
 	log      *zap.Logger
 
+	tls         *tls.Config   // nil without TLS
+	dialTimeout time.Duration // of its handshake
+
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
+
+	greeting atomic.Int64 // handshakes of TLS with those who dialed
 
 	mu     sync.Mutex
 	core   *core.Endpoint
@@ -64,11 +75,15 @@ type link struct {
 	ctx    context.Context // ends when the endpoint has given it up
 	cancel context.CancelFunc
 	assoc  *sctp.Association // nil while it is being dialed
+	secure *securelink.Link  // nil without TLS
 	abort  bool              // how to close it
 }
 
 // Start returns a running Agent, which must be closed.
 func Start(cfg *Config) (*Agent, error) {
+	if err := cfg.checkTLS(); err != nil {
+		return nil, err
+	}
 	cc := cfg.Core
 	cc.Discover = cfg.Announcements != nil
 	e, err := core.New(&cc)
@@ -83,6 +98,7 @@ func Start(cfg *Config) (*Agent, error) {
 	if a.log == nil {
 		a.log = zap.NewNop()
 	}
+	a.tls, a.dialTimeout = cfg.TLS, e.Profile().Transport.DialTimeout
 	a.sctp.LocalPort = cfg.Port
 	// A registrar that is gone must not hold up whoever closes.
 	a.sctp.Linger = e.Profile().Transport.DialTimeout
@@ -189,7 +205,11 @@ func (a *Agent) perform(now time.Time, o core.Output) {
 		if err == nil {
 			// The send buffer holds many requests. If it is full, the registrar has
 			// not acknowledged any of them for long.
-			err = l.assoc.TrySend(&sctp.Message{PPID: sctp.PPID(asap.PPID), Data: b})
+			if l.secure != nil {
+				err = l.secure.Send(b)
+			} else {
+				err = l.assoc.TrySend(&sctp.Message{PPID: sctp.PPID(asap.PPID), Data: b})
+			}
 		}
 		if err != nil {
 			a.remove(l, true)
@@ -234,9 +254,14 @@ func (a *Agent) dial(l *link, to *sctp.Addr) {
 		a.lost(l, err)
 		return
 	}
+	secure, err := a.greet(l.ctx, assoc, to.IPs[0], true)
+	if err != nil {
+		a.lost(l, err)
+		return
+	}
 	local := localAddrs(assoc)
 	a.current(l, func(now time.Time, e *core.Endpoint) {
-		l.assoc = assoc
+		l.assoc, l.secure = assoc, secure
 		e.HandleConnected(now, l.id, local)
 	})
 	a.read(l, assoc)
@@ -249,25 +274,58 @@ func (a *Agent) accept() {
 		if err != nil {
 			return
 		}
-		from, local := confirmedAddr(assoc), localAddrs(assoc)
-		var l *link
-		a.Do(func(now time.Time, e *core.Endpoint) {
-			l = a.add(e.HandleAccepted(now, Transport(from), local), assoc)
-			a.wg.Go(func() {
-				defer l.cancel()
-				a.read(l, assoc)
-			})
-		})
-		if l == nil { // closed meanwhile
-			_ = assoc.Close() // the error is that it took too long
+		if a.tls == nil {
+			a.adopt(assoc, nil)
+			continue
 		}
+		if a.greeting.Add(1) > maxGreeting {
+			a.greeting.Add(-1)
+			_ = assoc.Abort("too many handshakes") // it may have ended
+			_ = assoc.Close()                      // likewise
+			continue
+		}
+		a.wg.Go(func() {
+			secure, err := a.greet(a.ctx, assoc, netip.Addr{}, false)
+			a.greeting.Add(-1)
+			if err == nil {
+				a.adopt(assoc, secure)
+			}
+		})
+	}
+}
+
+// maxGreeting bounds the handshakes of TLS under way with those who dialed.
+const maxGreeting = 64
+
+// adopt takes in an association that a registrar has opened.
+func (a *Agent) adopt(assoc *sctp.Association, secure *securelink.Link) {
+	from, local := confirmedAddr(assoc), localAddrs(assoc)
+	var l *link
+	a.Do(func(now time.Time, e *core.Endpoint) {
+		l = a.add(e.HandleAccepted(now, Transport(from), local), assoc)
+		l.secure = secure
+		a.wg.Go(func() {
+			defer l.cancel()
+			a.read(l, assoc)
+		})
+	})
+	if l == nil { // closed meanwhile
+		_ = assoc.Close() // the error is that it took too long
 	}
 }
 
 // read passes the messages of an association on until it ends, and closes it.
 func (a *Agent) read(l *link, assoc *sctp.Association) {
 	buf := make([]byte, 4096)
-	for {
+	for l.secure != nil {
+		b, err := l.secure.Receive()
+		if err != nil {
+			a.lost(l, err)
+			break
+		}
+		a.current(l, func(now time.Time, e *core.Endpoint) { e.HandleMessage(now, l.id, b) })
+	}
+	for l.secure == nil {
 		m, err := assoc.ReceiveMessage(l.ctx, buf, rserpool.MaxMessage)
 		if errors.Is(err, sctp.ErrMessageTooLarge) {
 			continue // no ASAP message is that long

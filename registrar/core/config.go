@@ -49,6 +49,10 @@ type Config struct {
 	// port can join (RFC 5355 §2.5).
 	ClosedPeers bool
 
+	// Secured refuses registrations and deregistrations from connections whose other side
+	// has not been authenticated (RFC 5352 §9.3). Its users get answers all the same.
+	Secured bool
+
 	// SuggestTakeovers hands each element that registers here on to the registrar that
 	// rates highest as its home, to spread the elements over the registrars
 	// (draft-dreibholz-rserpool-enrp-takeover). Suggestions of others are followed

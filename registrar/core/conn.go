@@ -23,6 +23,8 @@ type Conn struct {
 	// INIT that an address is his. Only these count where it matters who somebody is. It
 	// is called during inputs.
 	Confirmed func() []netip.Addr
+	// Authenticated says that the other side has proved, by TLS, that it may take part.
+	Authenticated bool
 	// RTT, if not nil, measures the smoothed round-trip time; 0 if it is not known yet.
 	// It is called during inputs, for pools whose policy goes by distance.
 	RTT func() time.Duration
@@ -37,6 +39,7 @@ type conn struct {
 	rtt     func() time.Duration
 	shown   func() []netip.Addr // Conn.Confirmed
 	source  netip.Addr          // if it was accepted
+	proven  bool                // Conn.Authenticated
 	dialed  bool
 	up      bool
 	heard   time.Time // last message
@@ -131,7 +134,7 @@ func (l *links) ready(c *conn, d Conn) {
 	c.remote = d.Remote.Clone()
 	c.remote.Protocol = rserpool.ProtoSCTP
 	c.remote.Use = rserpool.UseData
-	c.local, c.rtt, c.shown = slices.Clone(d.Local), d.RTT, d.Confirmed
+	c.local, c.rtt, c.shown, c.proven = slices.Clone(d.Local), d.RTT, d.Confirmed, d.Authenticated
 	if c.channel == ASAP {
 		e := endpointOf(c.remote)
 		l.asap[e] = append(l.asap[e], c.id)

@@ -84,6 +84,8 @@ func (r *Registrar) admit(now time.Time, c *conn, m *asap.Registration, old hand
 		return el, nil, &rserpool.Cause{Code: rserpool.CauseInvalidValues, Info: m.Handle.AppendTo(nil)}
 	case m.Element.ID == 0:
 		return el, nil, &rserpool.Cause{Code: rserpool.CauseInvalidValues, Info: m.Element.ID.AppendTo(nil)}
+	case r.cfg.Secured && !c.proven:
+		return el, nil, &rserpool.Cause{Code: rserpool.CauseSecurity}
 	case !r.allows(OpRegister, c, m.Handle), r.cfg.Permit != nil && !r.cfg.Permit(m.Handle, c.confirmed().Addrs):
 		return el, nil, &rserpool.Cause{Code: rserpool.CauseSecurity}
 	case exists && !r.sameElement(c, old) && r.held(now, old):
@@ -202,7 +204,7 @@ func (r *Registrar) deregister(now time.Time, c *conn, m *asap.Deregistration) {
 	switch {
 	case !r.withinRate(now, OpRegister, r.limits.Registrations, c, m.Handle):
 		resp.Causes = []rserpool.Cause{{Code: rserpool.CauseLackOfResources}}
-	case !r.allows(OpDeregister, c, m.Handle):
+	case !r.allows(OpDeregister, c, m.Handle), r.cfg.Secured && !c.proven:
 		refuse("deregistration is denied")
 	case !ok:
 		if e := r.entries[k]; e != nil && (e.conn == c.id || e.candidate && r.sameElement(c, *e.ghost)) {
