@@ -97,10 +97,12 @@ func TestConfigExampleIsComplete(t *testing.T) {
 	b, err := os.ReadFile(example)
 	require.NoError(t, err)
 	require.Contains(t, string(b), "pcap:")
+	cert, key := tlsFiles(t)
 	var all []string // what is commented out is right, too
 	for line := range strings.Lines(string(b)) {
 		if rest, ok := strings.CutPrefix(line, "#"); ok && !strings.HasPrefix(rest, " ") && strings.Contains(rest, ":") {
-			line = strings.NewReplacer("/var/log/rserpool", t.TempDir(), "/var/lib/rserpool", t.TempDir()).Replace(rest)
+			line = strings.NewReplacer("/var/log/rserpool", t.TempDir(), "/var/lib/rserpool", t.TempDir(),
+				"/etc/rserpool/ca.pem", cert, "/etc/rserpool/registrar.pem", cert, "/etc/rserpool/registrar.key", key).Replace(rest)
 		}
 		all = append(all, line)
 	}
