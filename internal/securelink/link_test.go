@@ -111,6 +111,21 @@ func TestAuthenticated(t *testing.T) {
 	}
 }
 
+// RFC 5353 §6.2: where a certificate is required, nobody gets in without.
+func TestCertificateIsRequired(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := selfSigned(t)
+		a, b := associations(t)
+		go func() {
+			mine := cfg.Clone()
+			mine.Certificates = nil
+			_, _ = securelink.Client(t.Context(), t.Context(), a, ppid, securelink.ClientConfig(mine, asaplinktest.IP(1)))
+		}()
+		_, err := securelink.Server(t.Context(), t.Context(), b, ppid, securelink.ServerConfig(cfg, true))
+		require.ErrorContains(t, err, "certificate")
+	})
+}
+
 // A length that is no message's ends the link.
 func TestLengthsBelowTheHeader(t *testing.T) {
 	for n := range byte(4) {
