@@ -201,6 +201,7 @@ func (a *Association) handleHeartbeatAck(now time.Time, c wire.RawChunk) bool {
 	}
 	p.RTO.Measure(now.Sub(h.SentAt))
 	h.SentAt, h.Expires, h.Nonce = time.Time{}, time.Time{}, 0
+	p.Refused = false
 	if a.tx.out.Len() == 0 {
 		a.errors = 0 // §8.1: kept while data is unacknowledged
 	}

@@ -130,9 +130,25 @@ func (a *Association) hintUnreachable(now time.Time, p *path.Path, m *ICMP) {
 			a.setPathState(p, path.Inactive)
 		}
 	}
-	if m.Kind == ICMPPort && !a.paths.Current().Usable() {
+	p.Refused = m.Kind == ICMPPort
+	if p.Refused && !a.paths.Current().Usable() && !a.verifying(now) {
 		a.fail(ErrPortUnreachable) // ICMP8 by way of RFC 6951 §5.5
 	}
+}
+
+// verifying reports whether an address that has yet to be confirmed (RFC 9260 §5.4) may
+// still answer, and has it probed at once: the peer may live on there.
+func (a *Association) verifying(now time.Time) (any bool) {
+	for _, q := range a.paths.All {
+		if q.State != path.Unconfirmed || q.Refused || q.Errors > 0 {
+			continue
+		}
+		any = true
+		if q.Heartbeat.Expires.IsZero() {
+			a.sendHeartbeat(now, q)
+		}
+	}
+	return any
 }
 
 // initRefused takes a port unreachable in answer to the INIT: as an ABORT (ICMP8 by way

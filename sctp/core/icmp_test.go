@@ -35,6 +35,18 @@ func (q *quotes) last(t *testing.T, typ wire.ChunkType) []byte {
 	return nil
 }
 
+// probe is the newest HEARTBEAT of a path.
+func (q *quotes) probe(t *testing.T, id int) []byte {
+	t.Helper()
+	for i := len(q.sent) - 1; i >= 0; i-- {
+		if b := q.sent[i]; wire.ChunkType(b[wire.HeaderLen]) == wire.TypeHeartbeat && int(binary.BigEndian.Uint32(b[28:])) == id {
+			return b
+		}
+	}
+	require.Fail(t, "not probed", "path %d", id)
+	return nil
+}
+
 // icmp gives a host a message about a packet to its peer.
 func (h *host) icmp(a *core.Association, kind core.ICMPKind, to netip.AddrPort, quoted []byte) {
 	a.HandleICMP(h.now(), core.ICMP{Kind: kind, Remote: to, Quoted: quoted})
@@ -229,6 +241,46 @@ func TestVerifiedUnreachable(t *testing.T) {
 	require.Equal(t, core.PathInactive, as.Paths()[0].State)
 	a.icmp(as, core.ICMPPort, addrB, q.last(t, wire.TypeHeartbeat))
 	require.ErrorIs(t, as.Err(), core.ErrPortUnreachable)
+}
+
+// RFC 6951 §5.5 while a second address waits for its verification: the association ends
+// when that has been refused as well, or does not answer, and goes on if it does.
+func TestVerifiedUnreachableWaitsForUnconfirmedPaths(t *testing.T) {
+	for _, second := range []string{"answers", "refuses", "is silent"} {
+		t.Run(second, func(t *testing.T) {
+			w, a, _ := manyHomes(t, 7, 2, 2, nil)
+			q := quotesOf(a)
+			w.net.SetFilter(func(_ time.Time, p simnet.Packet) bool { return p.To.Addr() != homes[1][1] })
+			a.dialAll(homes[1][0])
+			as := a.only()
+			w.until(time.Second, "established", func() bool { return as.State() == core.Established })
+			other := as.Paths()[1].Remote
+			require.Equal(t, core.PathUnconfirmed, as.Paths()[1].State)
+			w.net.SetFilter(nothing)
+			require.NoError(t, as.RequestHeartbeat(w.now, addrB.Addr()))
+			a.drain(as)
+			a.icmp(as, core.ICMPPort, addrB, q.probe(t, 0))
+			require.Equal(t, core.PathInactive, as.Paths()[0].State)
+			require.Equal(t, core.Established, as.State(), "the other address may be good")
+			probe := q.probe(t, 1)
+			switch second {
+			case "answers":
+				w.net.SetFilter(nil)
+				w.run(time.Minute)
+				require.Equal(t, core.Established, as.State())
+				require.Equal(t, core.PathActive, as.Paths()[1].State)
+				return
+			case "refuses":
+				a.icmp(as, core.ICMPPort, other, probe)
+			case "is silent":
+				w.run(5 * time.Second)
+				require.NoError(t, as.RequestHeartbeat(w.now, addrB.Addr()))
+				a.drain(as)
+				a.icmp(as, core.ICMPPort, addrB, q.probe(t, 0))
+			}
+			require.ErrorIs(t, as.Err(), core.ErrPortUnreachable)
+		})
+	}
 }
 
 // RFC 6951 §5.5 for one address of several: the association goes on with the others.

@@ -101,7 +101,7 @@ type Path struct {
 	// The switches are side by side, since there may be thousands of paths.
 
 	State   State
-	Refused bool // a port unreachable answered the INIT
+	Refused bool // a port unreachable answered the INIT or the last HEARTBEAT
 	Timing  bool // TimedTSN is being measured
 	// Alone: T3-rtx expired and nothing was acknowledged since, so that no more
 	// than one packet may be in flight (§7.2.3).
