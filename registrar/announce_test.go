@@ -1,7 +1,6 @@
 package registrar_test
 
 import (
-	"context"
 	"net/netip"
 	"slices"
 	"strings"
@@ -25,23 +24,11 @@ import (
 // announcing starts registrars that know no address, on the hosts of these numbers.
 func (s *scope) announcing(wire *multicasttest.Network, hosts ...int) {
 	s.T.Helper()
-	for _, i := range hosts {
-		a := &registrar.Announcements{}
-		a.SetNetwork(wire.Host(multicasttest.Ethernet(i+1, "eth0", asaplinktest.IP(i).String())))
-		r, err := registrar.New(&registrar.Config{ID: rserpool.RegistrarID(i), Stack: s.Stack(i), Announce: a, Profile: core.ProfileFast})
-		require.NoError(s.T, err)
-		ctx, cancel := context.WithCancel(context.Background())
-		done := make(chan error, 1)
-		go func() { done <- r.Run(ctx) }()
-		s.up[i] = r
-		s.stops[i] = func() error {
-			cancel()
-			err := <-done
-			done <- err
-			return err
-		}
-		s.T.Cleanup(func() { _ = r.Close(); _ = s.stops[i]() })
+	s.adapt = func(i int, c *registrar.Config) {
+		c.Peers, c.Announce = nil, &registrar.Announcements{}
+		c.Announce.SetNetwork(wire.Host(multicasttest.Ethernet(i+1, "eth0", asaplinktest.IP(i).String())))
 	}
+	s.start(hosts...)
 }
 
 // Registrars that know no address find each other by their announcements. One that is

@@ -127,7 +127,15 @@ func (s *server) await(prefix string) string {
 // registrarAt runs a registrar and returns the flags that name it.
 func registrarAt(t *testing.T) []string {
 	t.Helper()
-	r, err := registrar.New(&registrar.Config{ID: 0x1111, Listen: "127.0.0.1@0", Profile: rcore.ProfileFast})
+	at, _ := runRegistrar(t, &registrar.Config{ID: 0x1111}).Addrs()
+	return []string{"--registrar", at.String(), "--profile", core.ProfileFast.Name}
+}
+
+// runRegistrar runs a registrar with the fast profile on loopback.
+func runRegistrar(t *testing.T, cfg *registrar.Config) *registrar.Registrar {
+	t.Helper()
+	cfg.Listen, cfg.Profile = "127.0.0.1@0", rcore.ProfileFast
+	r, err := registrar.New(cfg)
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -138,8 +146,7 @@ func registrarAt(t *testing.T) []string {
 		<-done
 	})
 	<-r.Ready()
-	at, _ := r.Addrs()
-	return []string{"--registrar", at.String(), "--profile", core.ProfileFast.Name}
+	return r
 }
 
 // serve runs an element and returns it with its identifier.

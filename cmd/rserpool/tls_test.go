@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -18,7 +17,6 @@ import (
 
 	"github.com/rserpool/rserpool/asap/core"
 	"github.com/rserpool/rserpool/registrar"
-	rcore "github.com/rserpool/rserpool/registrar/core"
 	"github.com/rserpool/rserpool/sctp"
 )
 
@@ -48,18 +46,7 @@ func TestTLS(t *testing.T) {
 	files := tlsOptions{ca: cert, cert: cert, key: key}
 	cfg, err := files.config(true)
 	require.NoError(t, err)
-	r, err := registrar.New(&registrar.Config{Listen: "127.0.0.1@0", Profile: rcore.ProfileFast, TLS: cfg})
-	require.NoError(t, err)
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- r.Run(ctx) }()
-	t.Cleanup(func() {
-		_ = r.Close()
-		cancel()
-		<-done
-	})
-	<-r.Ready()
-	plain, _ := r.Addrs()
+	plain, _ := runRegistrar(t, &registrar.Config{TLS: cfg}).Addrs()
 	secured := &sctp.Addr{IPs: plain.IPs, Port: 3864, UDPPort: plain.UDPPort}
 
 	flags := []string{"--registrar", secured.String(), "--profile", core.ProfileFast.Name, "--tls-ca", cert}
