@@ -34,7 +34,7 @@ func Serve(ctx context.Context, address string, h http.Handler) (net.Addr, func(
 	if err != nil {
 		return nil, nil, err
 	}
-	s := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second}
+	s := &http.Server{Handler: ownHost(l.Addr(), address, h), ReadHeaderTimeout: 5 * time.Second}
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(l) }()
 	wait := func() error {
