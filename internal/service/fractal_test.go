@@ -38,8 +38,8 @@ func image(t *testing.T, a *sctp.Association) map[uint32]uint32 {
 		require.EqualValues(t, 16+4*n, binary.BigEndian.Uint16(m.Data[2:]))
 		require.Len(t, m.Data, int(16+4*n))
 		if n == 0 {
-			require.EqualValues(t, math.MaxUint32, x)
-			require.EqualValues(t, math.MaxUint32, y)
+			require.EqualValues(t, uint32(math.MaxUint32), x)
+			require.EqualValues(t, uint32(math.MaxUint32), y)
 			return points
 		}
 		for i := range n {
