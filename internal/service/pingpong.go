@@ -163,7 +163,9 @@ func (p *PingPong) serve(ctx context.Context, s *poolelement.Session) error {
 		pong := Pong{MessageNo: ping.MessageNo, ReplyNo: next, Data: ping.Data}
 		next++
 		out = pong.AppendTo(out[:0])
-		if s.Send(ctx, &sctp.Message{PPID: PPIDPingPong, Data: out}) != nil {
+		// The cookie shares the packet: who got this reply and not the cookie would have
+		// the next element give its number once more.
+		if s.Send(ctx, &sctp.Message{PPID: PPIDPingPong, Data: out, More: true}) != nil {
 			return nil
 		}
 		// On a transport without control channel there are no cookies.
