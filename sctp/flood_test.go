@@ -93,6 +93,9 @@ func TestC10LiveAssociationKeepsItsGoodput(t *testing.T) {
 func BenchmarkInitFlood(b *testing.B) {
 	for _, limit := range []int{-1, 0, 1000} {
 		for _, rate := range []int{0, 10_000, 50_000, 200_000} {
+			if limit < 0 && rate > 50_000 {
+				continue // takes all there is: minutes for a hundred messages
+			}
 			b.Run(fmt.Sprintf("limit=%d/rate=%d", limit, rate), func(b *testing.B) {
 				s, err := sctp.NewStack(&sctp.StackConfig{ListenAddrs: []netip.Addr{netip.MustParseAddr("127.0.0.1")}, MaxInitRate: limit})
 				require.NoError(b, err)
