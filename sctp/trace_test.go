@@ -239,7 +239,7 @@ func TestS2LogsAndTracesHoldNoSecrets(t *testing.T) {
 	var wireTap recorder
 	var state []byte
 	synctest.Test(t, func(t *testing.T) {
-		logger := zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()), zapcore.AddSync(&log), zapcore.DebugLevel))
+		logger := zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()), zapcore.Lock(zapcore.AddSync(&log)), zapcore.DebugLevel))
 		tracer := sctp.NewJSONTrace(&trace, &sctp.JSONTraceOptions{Buffer: 64 << 20})
 		file, err := capture.NewWriter(&redacted, &capture.Options{Redact: true, Buffer: 64 << 20})
 		require.NoError(t, err)
