@@ -71,7 +71,7 @@ func (a *Association) pathAnswered(p *path.Path) {
 	if p.Errors > 0 {
 		a.revived(p)
 	}
-	p.Errors = 0
+	p.Errors, p.Hinted = 0, false
 	if p.State != path.Active {
 		a.setPathState(p, path.Active)
 	}

@@ -118,6 +118,7 @@ func (a *Association) hintUnreachable(now time.Time, p *path.Path, m *ICMP) {
 	case a.state.setup() || a.state == ShutdownSent || a.state == ShutdownAckSent:
 		return // T1 and T2 look after that
 	case !a.quotesProbe(p, m.Quoted):
+		p.Hinted = true
 		if p.Heartbeat.Expires.IsZero() { // one probe per RTO, however many messages come
 			a.sendHeartbeat(now, p)
 		}
@@ -133,6 +134,15 @@ func (a *Association) hintUnreachable(now time.Time, p *path.Path, m *ICMP) {
 	p.Refused = m.Kind == ICMPPort
 	if p.Refused && !a.paths.Current().Usable() && !a.verifying(now) {
 		a.fail(ErrPortUnreachable) // ICMP8 by way of RFC 6951 §5.5
+	}
+}
+
+// probeHinted has a HEARTBEAT lead what T3-rtx sends on a path that is said to be
+// unreachable. Hosts answer one packet a second or so: the answer to a retransmission of
+// DATA alone would say nothing new, and leave none for the probe behind it.
+func (a *Association) probeHinted(now time.Time, p *path.Path) {
+	if p.Hinted && a.state != Closed {
+		a.sendHeartbeat(now, p)
 	}
 }
 

@@ -283,6 +283,44 @@ func TestVerifiedUnreachableWaitsForUnconfirmedPaths(t *testing.T) {
 	}
 }
 
+// RFC 6951 §5.5 with hosts that send few ICMP messages: what T3-rtx sends after such a
+// message begins with a probe, so the next one is believed.
+func TestVerifiedUnreachableByRetransmission(t *testing.T) {
+	w, a, _ := connected(t, 9, nil)
+	q := quotesOf(a)
+	as := a.only()
+	w.net.SetFilter(nothing)
+	require.NoError(t, as.Send(w.now, &core.Outgoing{}, []byte("hello")))
+	a.drain(as)
+	a.icmp(as, core.ICMPPort, addrB, q.last(t, wire.TypeData)) // and none for its probe
+	first, sent := q.last(t, wire.TypeHeartbeat), len(q.sent)
+	w.until(2*time.Second, "retransmitted", func() bool { return as.Stats().Retransmitted > 0 })
+	require.Len(t, q.sent, sent+1, "probe and DATA are one packet")
+	again := q.last(t, wire.TypeHeartbeat)
+	require.NotEqual(t, first, again)
+	a.icmp(as, core.ICMPPort, addrB, first)
+	require.Equal(t, core.Established, as.State(), "a nonce of the past")
+	a.icmp(as, core.ICMPPort, addrB, again)
+	require.ErrorIs(t, as.Err(), core.ErrPortUnreachable)
+}
+
+// A path that answers needs no probes at T3-rtx any more.
+func TestHintIsForgottenWhenThePeerAnswers(t *testing.T) {
+	w, a, b := connected(t, 10, nil)
+	q := quotesOf(a)
+	as := a.only()
+	f := newFlow(a, b, 10, 1, 20)
+	f.pump()
+	a.icmp(as, core.ICMPPort, addrB, q.last(t, wire.TypeData))
+	w.transfer(time.Minute, f)
+	w.net.SetFilter(nothing)
+	before := as.Stats().HeartbeatsOut
+	require.NoError(t, as.Send(w.now, &core.Outgoing{}, []byte("hello")))
+	a.drain(as)
+	w.until(5*time.Second, "retransmitted", func() bool { return as.Stats().Retransmitted > 0 })
+	require.Equal(t, before, as.Stats().HeartbeatsOut)
+}
+
 // RFC 6951 §5.5 for one address of several: the association goes on with the others.
 func TestVerifiedUnreachableLeavesTheOtherPaths(t *testing.T) {
 	w, a, b := multihomed(t, 7, 2, 2, nil)

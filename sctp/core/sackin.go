@@ -228,6 +228,7 @@ func (a *Association) onT3(now time.Time, p *path.Path) {
 	p.Alone = true
 	a.stats.T3Chunks += uint64(a.surrender(p)) // E3
 	a.pathFailed(now, p, true)
+	a.probeHinted(now, p)
 }
 
 // surrender marks all that is in flight on a path for retransmission and returns the

@@ -102,6 +102,7 @@ type Path struct {
 
 	State   State
 	Refused bool // a port unreachable answered the INIT or the last HEARTBEAT
+	Hinted  bool // a message that proves nothing said that the peer is unreachable, and it did not answer since
 	Timing  bool // TimedTSN is being measured
 	// Alone: T3-rtx expired and nothing was acknowledged since, so that no more
 	// than one packet may be in flight (§7.2.3).
