@@ -69,7 +69,7 @@ func (r *Registrar) Groups() (asap, enrp []netip.AddrPort) {
 // nothing.
 func (r *Registrar) asapEndpoint() rserpool.Transport {
 	t := rserpool.Transport{Protocol: rserpool.ProtoSCTP, Port: r.cfg.asapPort(), UDPPort: r.stack.UDPPort()}
-	if r.cfg.TLS != nil {
+	if r.secured() {
 		t.Port = r.cfg.asapTLSPort()
 	}
 	if t.UDPPort == sctp.DefaultUDPPort {

@@ -2,6 +2,7 @@ package registrar
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -35,7 +36,8 @@ type Registrar struct {
 
 	channels channels // multicast
 
-	handshakes atomic.Int64 // of TLS, with those who dialed
+	handshakes atomic.Int64               // of TLS, with those who dialed
+	tls        atomic.Pointer[tls.Config] // for handshakes; nil without TLS
 
 	mu      sync.Mutex // guards what follows and is never held while waiting
 	core    *core.Registrar
@@ -66,6 +68,7 @@ func New(cfg *Config) (*Registrar, error) {
 	if r.log == nil {
 		r.log = zap.NewNop()
 	}
+	r.tls.Store(cfg.TLS)
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	var err error
 	if r.stack, r.ownsSCT, err = cfg.openStack(); err != nil {
@@ -100,7 +103,7 @@ func (r *Registrar) open() error {
 	peers = slices.DeleteFunc(peers, r.isSelf)
 	cc := r.cfg.settings(peers)
 	cc.ID, cc.Profile = r.cfg.ID, r.cfg.profile()
-	cc.Secured = r.cfg.TLS != nil
+	cc.Secured = r.secured()
 	if err := r.openState(&cc); err != nil {
 		return err
 	}
@@ -136,7 +139,7 @@ func (r *Registrar) serve() {
 	}
 	r.asap = l
 	r.tasks.Go(func() { r.accept(l, core.ASAP) })
-	if r.cfg.TLS != nil {
+	if r.secured() {
 		if r.asapTLS, err = r.listen(r.cfg.asapTLSPort()); err != nil {
 			r.err = fmt.Errorf("registrar: ASAP with TLS: %w", err)
 			r.cancel()

@@ -2,6 +2,7 @@ package registrar
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -22,6 +23,10 @@ const (
 // within the profile's DialTimeout.
 const maxHandshakes = 1024
 
+// errTLSChange is a new configuration that would have a secured registrar speak without
+// TLS, or the other way round: others would not find its ports.
+var errTLSChange = errors.New("registrar: TLS can be turned on and off with a start only")
+
 // asapTLSPort is the port for elements and users with TLS.
 func (c *Config) asapTLSPort() uint16 {
 	if c.ASAPTLSPort != 0 {
@@ -40,9 +45,12 @@ func (c *Config) checkTLS() error {
 	return nil
 }
 
+// secured reports whether this registrar speaks TLS, which does not change.
+func (r *Registrar) secured() bool { return r.tls.Load() != nil }
+
 // isSecure reports whether the associations that a listener accepts speak TLS.
 func (r *Registrar) isSecure(l *sctp.Listener) bool {
-	if r.cfg.TLS == nil {
+	if !r.secured() {
 		return false
 	}
 	port := l.Addr().(*sctp.Addr).Port
@@ -62,7 +70,7 @@ func (r *Registrar) greet(a *sctp.Association, ch core.Channel) {
 		defer r.handshakes.Add(-1)
 		ctx, cancel := context.WithTimeout(r.ctx, r.cfg.profile().Transport.DialTimeout)
 		defer cancel()
-		link, err := securelink.Server(ctx, r.ctx, a, sctp.PPID(ch.PPID()), securelink.ServerConfig(r.cfg.TLS, ch == core.ENRP))
+		link, err := securelink.Server(ctx, r.ctx, a, sctp.PPID(ch.PPID()), securelink.ServerConfig(r.tls.Load(), ch == core.ENRP))
 		if err != nil {
 			r.log.Debug("TLS handshake failed", zap.Stringer("channel", ch), zap.Stringer("from", a.RemoteAddr()), zap.Error(err))
 			r.dismiss(a, "TLS")
@@ -80,10 +88,10 @@ func (r *Registrar) dismiss(a *sctp.Association, why string) {
 // secure makes the handshake of an association that this registrar opened; nil without
 // TLS.
 func (r *Registrar) secure(ctx context.Context, a *sctp.Association, ch core.Channel) (*securelink.Link, error) {
-	if r.cfg.TLS == nil {
+	if !r.secured() {
 		return nil, nil
 	}
-	link, err := securelink.Client(ctx, r.ctx, a, sctp.PPID(ch.PPID()), securelink.MemberConfig(r.cfg.TLS))
+	link, err := securelink.Client(ctx, r.ctx, a, sctp.PPID(ch.PPID()), securelink.MemberConfig(r.tls.Load()))
 	if err != nil {
 		r.log.Info("TLS handshake failed", zap.Stringer("channel", ch), zap.Stringer("with", a.RemoteAddr()), zap.Error(err))
 		r.dismiss(a, "TLS")

@@ -220,3 +220,43 @@ func TestTLSConfigIsChecked(t *testing.T) {
 		Registrars: []string{"127.0.0.1:3864"}, Listen: "127.0.0.1@0", TLS: newAuthority(t).asked()})
 	require.ErrorContains(t, err, "certificate")
 }
+
+// Reconfigure takes certificates and authority for handshakes from then on: who belongs to the
+// new authority only gets in and the others do not, while those who were in stay. What cannot
+// be used changes nothing, and TLS is there for the life of a registrar or not at all.
+func TestTLSReconfigure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, old := newSecured(t, 1)
+		s.start(1)
+		s.ready()
+		require.NoError(t, enter(t.Context(), s, 11, s.asap, old.config(11)))
+		r, fresh := s.up[1], newAuthority(t)
+
+		for name, bad := range map[string]*tls.Config{"none": nil, "no authority": {}, "no certificate": fresh.asked()} {
+			require.Error(t, r.Reconfigure(t.Context(), &registrar.Config{Peers: s.peers, TLS: bad, Access: accessList(t, "deny all")}), name)
+		}
+		require.Error(t, r.Reconfigure(t.Context(), &registrar.Config{Peers: []string{"nonsense"}, TLS: fresh.config(1)}))
+		require.NoError(t, enter(t.Context(), s, 12, s.asap, old.config(12)), "nothing has changed")
+
+		require.NoError(t, r.Reconfigure(t.Context(), &registrar.Config{Peers: s.peers, TLS: fresh.config(1)}))
+		n, err := resolve(s, 21, s.asap, fresh.asked())
+		require.NoError(t, err)
+		require.Equal(t, 2, n)
+		require.NoError(t, enter(t.Context(), s, 13, s.asap, fresh.config(13)))
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		require.Error(t, enter(ctx, s, 14, s.asap, old.config(14)))
+		time.Sleep(30 * time.Second)
+		require.True(t, s.agree(3), "those who were in stay, and register again")
+	})
+}
+
+// A registrar without TLS does not get it later: its ports would be other ones.
+func TestTLSIsNotTurnedOnLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScope(t, 1)
+		s.start(1)
+		s.ready()
+		require.ErrorContains(t, s.up[1].Reconfigure(t.Context(), &registrar.Config{TLS: newAuthority(t).config(1)}), "start only")
+	})
+}

@@ -109,8 +109,9 @@ comes back as the same one after a crash; with --snapshot it also keeps its
 elements there, which it asks then whether they still are.
 
 SIGHUP has the file read again: access, limit, items, peer, closed-peers,
-strict-addresses, suggest-takeovers and log take effect at once, or nothing does
-if the file has a mistake. --check-config looks for mistakes and ends: with exit
+strict-addresses, suggest-takeovers, log and what is in the files of --tls-ca,
+--tls-cert and --tls-key take effect at once, or nothing does if one of the files
+has a mistake. --check-config looks for mistakes and ends: with exit
 code 0 and "FILE: ok", 2 for a mistake, 1 for what cannot be read.`,
 		Example: `  rserpool registrar
   rserpool registrar --listen 192.0.2.1 --peer 192.0.2.2:9901
@@ -286,7 +287,7 @@ func (o *registrarOptions) run(c *cobra.Command) (err error) {
 		return err
 	}
 	defer stopCSP()
-	if o.config != "" {
+	if o.config != "" || cfg.TLS != nil {
 		defer reload.onHangup(ctx)()
 	}
 	ended := make(chan error, 1)

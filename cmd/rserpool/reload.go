@@ -16,8 +16,8 @@ import (
 	"github.com/rserpool/rserpool/registrar"
 )
 
-// reloadable are the flags of registrar that take effect when the file is read again.
-var reloadable = []string{"access", "closed-peers", "items", "limit", "log", "peer", "strict-addresses", "suggest-takeovers"}
+// reloadable are the flags of registrar that take effect when the files are read again.
+var reloadable = []string{"access", "closed-peers", "items", "limit", "log", "peer", "strict-addresses", "suggest-takeovers", "tls-ca", "tls-cert", "tls-key"}
 
 // reloader reads the configuration of a registrar again that runs.
 type reloader struct {
@@ -73,7 +73,13 @@ func (l *reloader) reload(ctx context.Context) {
 	if kept := l.kept(c); len(kept) > 0 {
 		l.log.Warn("these take effect with the next start only", zap.Strings("keys", kept))
 	}
-	l.log.Info("configuration reloaded", zap.String("file", o.config))
+	var files []string
+	for _, f := range []string{o.config, o.tls.ca, o.tls.cert, o.tls.key} {
+		if f != "" {
+			files = append(files, f)
+		}
+	}
+	l.log.Info("configuration reloaded", zap.Strings("files", files))
 }
 
 func (l *reloader) apply(ctx context.Context, c *cobra.Command, o *registrarOptions) error {

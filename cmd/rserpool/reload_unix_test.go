@@ -111,3 +111,57 @@ func TestReloadPeers(t *testing.T) {
 	require.NoError(t, rs[0].cmd.Process.Signal(syscall.SIGHUP))
 	require.Eventually(t, func() bool { return peers(0) == 0 && peers(1) == 0 }, 10*time.Second, 20*time.Millisecond)
 }
+
+// SIGHUP has a registrar read certificates, key and authority again, also without a file of
+// configuration. A broken file leaves the old ones in force, which the log tells; elements
+// that are there stay.
+func TestReloadTLS(t *testing.T) {
+	udp := udpPort(t)
+	oldCert, oldKey := tlsFiles(t)
+	newCert, newKey := tlsFiles(t)
+	dir := t.TempDir()
+	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	put := func(from, to string) {
+		t.Helper()
+		b, err := os.ReadFile(from)
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(to, b, 0o600))
+	}
+	put(oldCert, cert)
+	put(oldKey, key)
+	r := spawnRegistrar(t, "--listen", fmt.Sprintf("127.0.0.1@%d", udp), "--http", "off", "--profile", "fast",
+		"--tls-ca", cert, "--tls-cert", cert, "--tls-key", key)
+	hangup := func(log string) {
+		t.Helper()
+		before := len(r.errs.String())
+		require.NoError(t, r.cmd.Process.Signal(syscall.SIGHUP))
+		require.Eventually(t, func() bool { return strings.Contains(r.errs.String()[before:], log) }, 10*time.Second, 5*time.Millisecond, log)
+	}
+	at := []string{"--registrar", fmt.Sprintf("127.0.0.1:3864@%d", udp), "--profile", "fast"}
+	knows := func(ca string) bool {
+		return command(t, "", append([]string{"resolve", "Echo", "--timeout", "1s", "--tls-ca", ca}, at...)...).code == 0
+	}
+	serve(t, append(at, "--tls-ca", oldCert, "--tls-cert", oldCert, "--tls-key", oldKey), "echo", "--pool", "Echo")
+	require.True(t, knows(oldCert))
+
+	put(newCert, cert)
+	hangup("private key does not match public key")
+	require.Contains(t, r.errs.String(), "nothing has changed")
+	require.True(t, knows(oldCert))
+	require.False(t, knows(newCert))
+
+	put(newKey, key)
+	hangup("configuration reloaded")
+	require.True(t, knows(newCert), "the element is there still")
+	require.False(t, knows(oldCert))
+
+	require.NoError(t, os.WriteFile(cert, []byte("damaged"), 0o600))
+	hangup("no certificate in it")
+	require.True(t, knows(newCert))
+	require.NoError(t, os.Remove(key))
+	hangup("nothing has changed")
+	require.True(t, knows(newCert))
+
+	require.NoError(t, r.cmd.Process.Signal(syscall.SIGTERM))
+	require.Zero(t, r.ended())
+}

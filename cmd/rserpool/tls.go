@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"fmt"
 	"os"
 
@@ -37,20 +39,49 @@ func (o *tlsOptions) config(must bool) (*tls.Config, error) {
 	case (o.cert == "") != (o.key == ""), must && o.cert == "":
 		return nil, usage("--tls-cert and --tls-key are both needed")
 	}
-	pem, err := os.ReadFile(o.ca)
+	roots, err := authorities(o.ca)
 	if err != nil {
 		return nil, err
 	}
-	c := &tls.Config{RootCAs: x509.NewCertPool(), ServerName: o.name}
-	if !c.RootCAs.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("%s: no certificate in it", o.ca)
-	}
+	c := &tls.Config{RootCAs: roots, ServerName: o.name}
 	if o.cert != "" {
 		own, err := tls.LoadX509KeyPair(o.cert, o.key)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%s, %s: %w", o.cert, o.key, err)
 		}
 		c.Certificates = []tls.Certificate{own}
 	}
 	return c, nil
+}
+
+// authorities reads a file of certificates. One that cannot be read is an error, where
+// x509.CertPool would go on without it.
+func authorities(path string) (*x509.CertPool, error) {
+	rest, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	pool, n := x509.NewCertPool(), 0
+	for {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			break
+		}
+		if block.Type != "CERTIFICATE" {
+			continue
+		}
+		n++
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, fmt.Errorf("%s: certificate %d: %w", path, n, err)
+		}
+		pool.AddCert(cert)
+	}
+	switch {
+	case bytes.Contains(rest, []byte("-----BEGIN")):
+		return nil, fmt.Errorf("%s: damaged behind certificate %d", path, n)
+	case n == 0:
+		return nil, fmt.Errorf("%s: no certificate in it", path)
+	}
+	return pool, nil
 }

@@ -58,12 +58,25 @@ func TestTLS(t *testing.T) {
 	require.Equal(t, 1, res.code, "the certificate is for another name")
 }
 
+// damagedFile holds what is in a file, if there is one, and more.
+func damagedFile(t *testing.T, path, more string) string {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		b = []byte(path + "\n")
+	}
+	path = filepath.Join(t.TempDir(), "damaged.pem")
+	require.NoError(t, os.WriteFile(path, append(b, more...), 0o600))
+	return path
+}
+
 func TestTLSFlagsAreChecked(t *testing.T) {
 	cert, key := tlsFiles(t)
 	for name, args := range map[string][]string{
 		"--tls-ca is missing":           {"registrar", "--tls-cert", cert, "--tls-key", key},
 		"--tls-cert and --tls-key":      {"registrar", "--tls-ca", cert},
 		"no such file":                  {"registrar", "--tls-ca", "/nowhere", "--tls-cert", cert, "--tls-key", key},
+		"certificate 1: x509":           {"registrar", "--tls-ca", damagedFile(t, "garbage", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"), "--tls-cert", cert, "--tls-key", key},
+		"damaged behind certificate 1":  {"registrar", "--tls-ca", damagedFile(t, cert, "-----BEGIN CERTIFICATE-----\nAAAA\n"), "--tls-cert", cert, "--tls-key", key},
 		"no certificate in it":          {"registrar", "--tls-ca", key, "--tls-cert", cert, "--tls-key", key},
 		"--asap-tls-port must be a":     {"registrar", "--tls-ca", cert, "--tls-cert", cert, "--tls-key", key, "--asap-tls-port", "3863"},
 		"--tls-cert and --tls-key are ": {"serve", "echo", "--pool", "p", "--tls-ca", cert},
