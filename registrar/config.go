@@ -65,6 +65,11 @@ type Config struct {
 	// ASAPTLSPort is the SCTP port for ASAP with TLS. Zero: 3864.
 	ASAPTLSPort uint16
 
+	// ASAPTCP and ASAPTCPTLS are where users are served over TCP, `HOST:PORT`, without and
+	// within TLS, beside SCTP; empty: nowhere. RFC 5352 §8.2 has the ports 3863 and 3864. Elements
+	// cannot register there (§2.1).
+	ASAPTCP, ASAPTCPTLS string
+
 	// Scope names the operation scope and Description the registrar (RFC 5525), for people who
 	// look at the status page and metrics.
 	Scope, Description string

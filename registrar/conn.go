@@ -17,10 +17,17 @@ import (
 type conn struct {
 	id      core.ConnID
 	channel core.Channel
-	assoc   *sctp.Association // nil while it is dialed
-	link    *securelink.Link  // nil without TLS
+	under   under             // nil while it is dialed
+	assoc   *sctp.Association // the same; nil with TCP
+	link    *securelink.Link  // nil without TLS and TCP
 	cancel  context.CancelFunc
 	last    int // place in Registrar.todo of the last Send for it
+}
+
+// under is what carries a connection.
+type under interface {
+	Abort(reason string) error
+	Close() error
 }
 
 // describe tells the state machine about an association.
@@ -83,19 +90,22 @@ func reachable(ips []netip.Addr, peer netip.Addr) []netip.Addr {
 
 // adopt announces an association that somebody opened. link is nil without TLS.
 func (r *Registrar) adopt(a *sctp.Association, ch core.Channel, link *securelink.Link) {
+	r.enter(&conn{channel: ch, under: a, assoc: a, link: link}, func() core.Conn { return describe(a, ch) })
+}
+
+// enter announces a connection that somebody opened.
+func (r *Registrar) enter(c *conn, describe func() core.Conn) {
 	accepted := false
 	r.input(func(now time.Time) {
-		d := describe(a, ch)
-		d.Authenticated = link != nil && link.Authenticated()
-		id := r.core.Accept(now, d)
-		c := &conn{id: id, channel: ch, assoc: a, link: link}
-		r.conns[id] = c
+		d := describe()
+		d.Authenticated = c.link != nil && c.link.Authenticated()
+		c.id = r.core.Accept(now, d)
+		r.conns[c.id] = c
 		accepted = true
 		r.tasks.Go(func() { r.read(c) })
 	})
 	if !accepted { // the service ended
-		_ = a.Abort("registrar stops")
-		_ = a.Close() // ended already
+		r.dismiss(c.under, "registrar stops")
 	}
 }
 
@@ -125,7 +135,7 @@ func (r *Registrar) dial(act core.Action) {
 		r.input(func(now time.Time) {
 			if r.conns[c.id] == c {
 				wanted = true
-				c.assoc, c.link = a, link
+				c.under, c.assoc, c.link = a, a, link
 				d := describe(a, c.channel)
 				d.Authenticated = link != nil
 				r.core.Connected(now, c.id, d)
@@ -155,7 +165,7 @@ func (r *Registrar) lost(c *conn, err error) {
 // cannot take it.
 func (r *Registrar) send(act core.Action, b []byte, more bool) ([]byte, bool) {
 	c := r.conns[act.Conn]
-	if c == nil || c.assoc == nil {
+	if c == nil || c.under == nil {
 		return b, true // ended: the state machine hears of it
 	}
 	b = act.Message.AppendTo(b[:0])
@@ -185,7 +195,7 @@ func (r *Registrar) end(act core.Action) {
 	if c.cancel != nil {
 		c.cancel()
 	}
-	a := c.assoc
+	a := c.under
 	if a == nil {
 		return
 	}

@@ -36,13 +36,14 @@ type Registrar struct {
 
 	channels channels // multicast
 
-	handshakes atomic.Int64               // of TLS, with those who dialed
+	handshakes handshakes                 // of TLS, with those who dialed
 	tls        atomic.Pointer[tls.Config] // for handshakes; nil without TLS
 
 	mu      sync.Mutex // guards what follows and is never held while waiting
 	core    *core.Registrar
 	asap    *sctp.Listener // nil until the start-up has ended
 	asapTLS *sctp.Listener // nil as long, or without TLS
+	tcp     []net.Listener // empty as long, or without TCP
 	err     error          // why the service cannot go on
 	conns   map[core.ConnID]*conn
 	timer   *time.Timer
@@ -93,6 +94,9 @@ func (r *Registrar) open() error {
 		return fmt.Errorf("registrar: ASAP: %w", err)
 	}
 	_ = l.Close() // cannot fail
+	if err := r.tryTCP(); err != nil {
+		return err
+	}
 	if r.enrp, err = r.listen(r.cfg.enrpPort()); err != nil {
 		return fmt.Errorf("registrar: ENRP: %w", err)
 	}
@@ -147,6 +151,11 @@ func (r *Registrar) serve() {
 		}
 		l := r.asapTLS
 		r.tasks.Go(func() { r.accept(l, core.ASAP) })
+	}
+	if err := r.serveTCP(); err != nil {
+		r.err = err
+		r.cancel()
+		return
 	}
 	close(r.ready)
 }
@@ -269,7 +278,7 @@ func (r *Registrar) release() {
 	}
 	conns := r.conns
 	r.conns = map[core.ConnID]*conn{}
-	asap, asapTLS := r.asap, r.asapTLS
+	asap, asapTLS, tcp := r.asap, r.asapTLS, r.tcp
 	r.mu.Unlock()
 	r.channels.close()
 	for _, l := range []*sctp.Listener{asap, asapTLS, r.enrp} {
@@ -277,11 +286,14 @@ func (r *Registrar) release() {
 			_ = l.Close() // cannot fail
 		}
 	}
+	for _, l := range tcp {
+		_ = l.Close() // closed already, the second time
+	}
 	if first {
 		var closing sync.WaitGroup
 		for _, c := range conns {
-			if c.assoc != nil {
-				closing.Go(func() { _ = c.assoc.Close() }) // the peer may be gone already
+			if c.under != nil {
+				closing.Go(func() { _ = c.under.Close() }) // the peer may be gone already
 			}
 		}
 		closing.Wait()

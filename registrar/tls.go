@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -19,9 +21,48 @@ const (
 	enrpTLSPort = 9902
 )
 
-// maxHandshakes bounds the TLS handshakes under way with those who dialed. Each ends
-// within the profile's DialTimeout.
-const maxHandshakes = 1024
+// maxHandshakes bounds the TLS handshakes under way with those who dialed, and
+// maxHandshakesPerSource those with one host, or network of IPv6, so that nobody takes all.
+// Each ends within the profile's DialTimeout.
+const (
+	maxHandshakes          = 1024
+	maxHandshakesPerSource = 256
+)
+
+// handshakes counts those under way.
+type handshakes struct {
+	mu  sync.Mutex
+	all int
+	by  map[netip.Prefix]int
+}
+
+// enter counts one that leave ends, unless it is one too many.
+func (h *handshakes) enter(from netip.Addr) (leave func(), ok bool) {
+	from = from.Unmap()
+	bits := from.BitLen()
+	if from.Is6() {
+		bits = 64
+	}
+	p, _ := from.WithZone("").Prefix(bits) // the zero one if the address is not valid
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.all >= maxHandshakes || h.by[p] >= maxHandshakesPerSource {
+		return nil, false
+	}
+	if h.by == nil {
+		h.by = map[netip.Prefix]int{}
+	}
+	h.all++
+	h.by[p]++
+	return func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.all--
+		if h.by[p]--; h.by[p] == 0 {
+			delete(h.by, p)
+		}
+	}, true
+}
 
 // errTLSChange is a new configuration that would have a secured registrar speak without
 // TLS, or the other way round: others would not find its ports.
@@ -61,13 +102,13 @@ func (r *Registrar) isSecure(l *sctp.Listener) bool {
 // Registrars must show a certificate; elements as well, but they are not told from users
 // before they register.
 func (r *Registrar) greet(a *sctp.Association, ch core.Channel) {
-	if r.handshakes.Add(1) > maxHandshakes {
-		r.handshakes.Add(-1)
+	leave, ok := r.handshakes.enter(remoteIP(a))
+	if !ok {
 		r.dismiss(a, "too many handshakes")
 		return
 	}
 	r.tasks.Go(func() {
-		defer r.handshakes.Add(-1)
+		defer leave()
 		ctx, cancel := context.WithTimeout(r.ctx, r.cfg.profile().Transport.DialTimeout)
 		defer cancel()
 		link, err := securelink.Server(ctx, r.ctx, a, sctp.PPID(ch.PPID()), securelink.ServerConfig(r.tls.Load(), ch == core.ENRP))
@@ -80,7 +121,15 @@ func (r *Registrar) greet(a *sctp.Association, ch core.Channel) {
 	})
 }
 
-func (r *Registrar) dismiss(a *sctp.Association, why string) {
+// remoteIP is where an association's packets come from, invalid if it has ended.
+func remoteIP(a *sctp.Association) netip.Addr {
+	if at, ok := a.RemoteAddr().(*sctp.Addr); ok && len(at.IPs) > 0 {
+		return at.IPs[0]
+	}
+	return netip.Addr{}
+}
+
+func (r *Registrar) dismiss(a under, why string) {
 	_ = a.Abort(why) // may have ended already
 	_ = a.Close()
 }
@@ -99,13 +148,13 @@ func (r *Registrar) secure(ctx context.Context, a *sctp.Association, ch core.Cha
 	return link, err
 }
 
-// readLink hands the messages of a connection with TLS to the state machine.
+// readLink hands the messages of a connection with TLS or TCP to the state machine.
 func (r *Registrar) readLink(c *conn) {
 	for {
 		b, err := c.link.Receive()
 		if err != nil {
 			r.lost(c, err)
-			_ = c.assoc.Close() // ended already, or of no use
+			_ = c.under.Close() // ended already, or of no use
 			return
 		}
 		begin := time.Now()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"strings"
 	"time"
 
@@ -53,6 +54,7 @@ type registrarOptions struct {
 	csp                cspOptions
 	tls                tlsOptions
 	asapTLSPort        uint16
+	tcp, tcpTLS        string
 	log                logOptions
 
 	args []string // the flags of the command line, without those of the file
@@ -155,7 +157,9 @@ code 0 and "FILE: ok", 2 for a mistake, 1 for what cannot be read.`,
 	o.csp.add(c)
 	o.tls.add(c)
 	f.Uint16Var(&o.asapTLSPort, "asap-tls-port", 3864, "SCTP `port` for elements and users with TLS")
-	noFiles(c, "asap-tls-port")
+	f.StringVar(&o.tcp, "asap-tcp", "", "serve users over TCP, too, at this `address`, HOST:PORT (by the RFC port 3863)")
+	f.StringVar(&o.tcpTLS, "asap-tcp-tls", "", "the same within TLS (port 3864)")
+	noFiles(c, "asap-tls-port", "asap-tcp", "asap-tcp-tls")
 	o.log.add(c, "info")
 	must(c.MarkFlagFilename("config", "yaml", "yml"))
 	must(c.MarkFlagDirname("state"))
@@ -227,6 +231,14 @@ func (o *registrarOptions) build(ctx context.Context, log *zap.Logger) (*registr
 	if o.asapTLSPort == 0 || secure != nil && (o.asapTLSPort == o.asapPort || o.asapTLSPort == o.enrpPort) {
 		return nil, usage("--asap-tls-port must be a port of its own")
 	}
+	for name, at := range map[string]string{"asap-tcp": o.tcp, "asap-tcp-tls": o.tcpTLS} {
+		if _, _, err := net.SplitHostPort(at); at != "" && err != nil {
+			return nil, usage("--%s: %s", name, oneLine(err))
+		}
+	}
+	if o.tcpTLS != "" && secure == nil {
+		return nil, usage("--asap-tcp-tls: --tls-ca is missing")
+	}
 	switch {
 	case o.snapshot < 0:
 		return nil, usage("--snapshot: %v is below 0", o.snapshot)
@@ -243,7 +255,7 @@ func (o *registrarOptions) build(ctx context.Context, log *zap.Logger) (*registr
 	limits.Items = o.items
 	return &registrar.Config{
 		Listen: o.listen, ASAPPort: o.asapPort, ENRPPort: enrpPort, Peers: o.peers,
-		TLS: secure, ASAPTLSPort: o.asapTLSPort,
+		TLS: secure, ASAPTLSPort: o.asapTLSPort, ASAPTCP: o.tcp, ASAPTCPTLS: o.tcpTLS,
 		ID: rserpool.RegistrarID(o.id), Profile: p,
 		Access: core.AccessList(o.access), ClosedPeers: o.closedPeers, StrictAddresses: o.strictAddresses,
 		SuggestTakeovers: o.suggestTakeovers, Limits: limits, Announce: announce, Logger: log,

@@ -77,6 +77,8 @@ func TestTLSFlagsAreChecked(t *testing.T) {
 		"no such file":                  {"registrar", "--tls-ca", "/nowhere", "--tls-cert", cert, "--tls-key", key},
 		"certificate 1: x509":           {"registrar", "--tls-ca", damagedFile(t, "garbage", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"), "--tls-cert", cert, "--tls-key", key},
 		"damaged behind certificate 1":  {"registrar", "--tls-ca", damagedFile(t, cert, "-----BEGIN CERTIFICATE-----\nAAAA\n"), "--tls-cert", cert, "--tls-key", key},
+		"--asap-tcp-tls: --tls-ca is ":  {"registrar", "--asap-tcp-tls", "127.0.0.1:3864"},
+		"--asap-tcp: ":                  {"registrar", "--asap-tcp", "127.0.0.1"},
 		"no certificate in it":          {"registrar", "--tls-ca", key, "--tls-cert", cert, "--tls-key", key},
 		"--asap-tls-port must be a":     {"registrar", "--tls-ca", cert, "--tls-cert", cert, "--tls-key", key, "--asap-tls-port", "3863"},
 		"--tls-cert and --tls-key are ": {"serve", "echo", "--pool", "p", "--tls-ca", cert},

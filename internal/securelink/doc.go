@@ -7,4 +7,6 @@
 // RFC 5352 and 5353 want pre-shared keys between registrars and between them and elements.
 // crypto/tls has none. Certificates take their place: one that the configured authority
 // has signed is what having the key is there, the permission to take part.
+//
+// Messages over TCP (RFC 5352 §2.1) follow each other in the same way, within TLS or not.
 package securelink

@@ -17,12 +17,13 @@ import (
 // ErrFraming says that what came within TLS is no message.
 var ErrFraming = errors.New("TLS: not a message of ASAP or ENRP")
 
-// Link is an association with TLS. One goroutine at a time may call Receive; Send may be
-// called beside it.
+// Link is an association with TLS, or a connection of TCP with TLS or without. One goroutine
+// at a time may call Receive; Send may be called beside it.
 type Link struct {
-	tls   *tls.Conn
-	in    *bufio.Reader
-	first [256]byte // room for most messages
+	conn   net.Conn // messages one behind the other; a *tls.Conn with TLS
+	in     *bufio.Reader
+	within time.Duration // the rest of a message that has begun; 0: there is no limit
+	first  [256]byte     // room for most messages
 }
 
 // headerLen is the length of the header of a message: type, flags, length.
@@ -44,12 +45,30 @@ func establish(ctx context.Context, c *tls.Conn) (*Link, error) {
 		_ = c.NetConn().Close()
 		return nil, fmt.Errorf("TLS: %w", err)
 	}
-	return &Link{tls: c, in: bufio.NewReader(c)}, nil
+	return &Link{conn: c, in: bufio.NewReader(c)}, nil
+}
+
+// Stream makes a Link of a connection of TCP that was accepted: without TLS if cfg is nil, else
+// ctx bounds the handshake, and an error has closed it. Writing to c must not wait. A
+// message has to be there in full within the given time after it began.
+func Stream(ctx context.Context, c net.Conn, cfg *tls.Config, within time.Duration) (*Link, error) {
+	l := &Link{conn: c, in: bufio.NewReader(c)}
+	if cfg != nil {
+		var err error
+		if l, err = establish(ctx, tls.Server(c, cfg)); err != nil {
+			return nil, err
+		}
+	}
+	l.within = within
+	return l, nil
 }
 
 // Authenticated reports whether the other end has shown a certificate that the authority
 // has signed.
-func (l *Link) Authenticated() bool { return len(l.tls.ConnectionState().VerifiedChains) > 0 }
+func (l *Link) Authenticated() bool {
+	c, ok := l.conn.(*tls.Conn)
+	return ok && len(c.ConnectionState().VerifiedChains) > 0
+}
 
 // Send sends a message without waiting. After an error the link is of no use: a part of
 // the message may have been sent.
@@ -57,12 +76,23 @@ func (l *Link) Send(b []byte) error {
 	if pad := -len(b) & 3; pad > 0 {
 		b = append(b[:len(b):len(b)], make([]byte, pad)...)
 	}
-	_, err := l.tls.Write(b)
+	_, err := l.conn.Write(b)
 	return err
 }
 
 // Receive waits for the next message, which is valid until the next call.
 func (l *Link) Receive() ([]byte, error) {
+	if l.within > 0 {
+		if _, err := l.in.Peek(1); err != nil {
+			return nil, err
+		}
+		_ = l.conn.SetReadDeadline(time.Now().Add(l.within)) // fails if it is closed: so does reading
+		defer func() { _ = l.conn.SetReadDeadline(time.Time{}) }()
+	}
+	return l.receive()
+}
+
+func (l *Link) receive() ([]byte, error) {
 	head, err := l.in.Peek(headerLen)
 	if err != nil {
 		return nil, err

@@ -14,7 +14,8 @@ import (
 type Conn struct {
 	Channel Channel
 	// Remote is the other side: all its addresses, the one that packets come from
-	// first, its SCTP port and its UDP encapsulation port.
+	// first, its SCTP port and its UDP encapsulation port. If its Protocol is ProtoTCP, it
+	// can only be a user (RFC 5352 §2.1).
 	Remote rserpool.Transport
 	// Local are the addresses of this side; they are told to peers.
 	Local []netip.Addr
@@ -40,6 +41,7 @@ type conn struct {
 	shown   func() []netip.Addr // Conn.Confirmed
 	source  netip.Addr          // if it was accepted
 	proven  bool                // Conn.Authenticated
+	tcp     bool                // no element or registrar is there
 	dialed  bool
 	up      bool
 	heard   time.Time // last message
@@ -132,10 +134,11 @@ func (l *links) add(channel Channel, remote rserpool.Transport) *conn {
 func (l *links) ready(c *conn, d Conn) {
 	c.up = true
 	c.remote = d.Remote.Clone()
+	c.tcp = c.remote.Protocol == rserpool.ProtoTCP
 	c.remote.Protocol = rserpool.ProtoSCTP
 	c.remote.Use = rserpool.UseData
 	c.local, c.rtt, c.shown, c.proven = slices.Clone(d.Local), d.RTT, d.Confirmed, d.Authenticated
-	if c.channel == ASAP {
+	if c.channel == ASAP && !c.tcp {
 		e := endpointOf(c.remote)
 		l.asap[e] = append(l.asap[e], c.id)
 	}
@@ -150,6 +153,9 @@ func (l *links) remove(c *conn) {
 	}
 	if c.channel == ENRP {
 		l.enrp = slices.DeleteFunc(l.enrp, func(o *conn) bool { return o == c })
+		return
+	}
+	if c.tcp {
 		return
 	}
 	e := endpointOf(c.remote)

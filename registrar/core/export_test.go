@@ -81,7 +81,7 @@ func (r *Registrar) checkConns() error {
 		if pools != len(c.held) {
 			return fmt.Errorf("connection %d: %d elements, %d by pool", id, len(c.held), pools)
 		}
-		if c.channel == ASAP && c.up {
+		if c.channel == ASAP && c.up && !c.tcp {
 			asap++
 		}
 		if c.channel == ASAP && c.dialed && c.up && len(c.held) == 0 && len(c.subs) == 0 {

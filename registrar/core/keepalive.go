@@ -77,7 +77,7 @@ func (r *Registrar) sendKeepAlive(now time.Time, e *entry) {
 func (r *Registrar) keepAliveAck(now time.Time, c *conn, m *asap.EndpointKeepAliveAck) {
 	c.unheard = max(c.unheard-1, 0)
 	e := r.entries[handlespace.Key{Handle: m.Handle, ID: m.PEID}]
-	if e == nil || r.cfg.Secured && !c.proven {
+	if e == nil || !r.mayBeElement(c) {
 		r.stats.Dropped++
 		return
 	}

@@ -84,7 +84,7 @@ func (r *Registrar) admit(now time.Time, c *conn, m *asap.Registration, old hand
 		return el, nil, &rserpool.Cause{Code: rserpool.CauseInvalidValues, Info: m.Handle.AppendTo(nil)}
 	case m.Element.ID == 0:
 		return el, nil, &rserpool.Cause{Code: rserpool.CauseInvalidValues, Info: m.Element.ID.AppendTo(nil)}
-	case r.cfg.Secured && !c.proven:
+	case !r.mayBeElement(c):
 		return el, nil, &rserpool.Cause{Code: rserpool.CauseSecurity}
 	case !r.allows(OpRegister, c, m.Handle), r.cfg.Permit != nil && !r.cfg.Permit(m.Handle, c.confirmed().Addrs):
 		return el, nil, &rserpool.Cause{Code: rserpool.CauseSecurity}
@@ -107,6 +107,11 @@ func (r *Registrar) admit(now time.Time, c *conn, m *asap.Registration, old hand
 	r.placeHere(&el.Policy, c)
 	return el, warnings, nil
 }
+
+// mayBeElement reports whether an element can be at the other side of a connection. RFC 5352
+// §2.1: all messages between elements and registrars "MUST use SCTP"; §9.3: with a
+// secured registrar, within TLS and with a certificate.
+func (r *Registrar) mayBeElement(c *conn) bool { return !c.tcp && (c.proven || !r.cfg.Secured) }
 
 // held reports whether an element that somebody else wants to be is held by its
 // owner: its association here works, or its home is alive. The owner is asked to
@@ -204,7 +209,7 @@ func (r *Registrar) deregister(now time.Time, c *conn, m *asap.Deregistration) {
 	switch {
 	case !r.withinRate(now, OpRegister, r.limits.Registrations, c, m.Handle):
 		resp.Causes = []rserpool.Cause{{Code: rserpool.CauseLackOfResources}}
-	case !r.allows(OpDeregister, c, m.Handle), r.cfg.Secured && !c.proven:
+	case !r.allows(OpDeregister, c, m.Handle), !r.mayBeElement(c):
 		refuse("deregistration is denied")
 	case !ok:
 		if e := r.entries[k]; e != nil && (e.conn == c.id || e.candidate && r.sameElement(c, *e.ghost)) {
