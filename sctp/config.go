@@ -114,6 +114,11 @@ type Config struct {
 	// (RFC 9438), or one of your own. Nil: Reno.
 	Congestion congestion.Algorithm
 
+	// StrictRecovery is loss recovery by the letter of RFC 9260 §7.2.4: a retransmission
+	// that gets lost as well waits for the retransmission timer, which is at least RTOMin.
+	// False: what was sent later and is acknowledged reports it missing.
+	StrictRecovery bool
+
 	// Linger is how long Close waits for the graceful shutdown before it aborts.
 	// Zero: 5 s. Negative: Close aborts at once.
 	Linger time.Duration
@@ -163,6 +168,7 @@ func (c *Config) resolve(s *Stack) (*settings, *core.Config) {
 	k.NoDelay = !c.Nagle
 	k.Congestion = c.Congestion
 	k.ECN = c.ECN
+	k.StrictRecovery = c.StrictRecovery
 	k.ReportUndelivered = c.Events&EventSend != 0
 	k.DisableHeartbeat = c.HeartbeatInterval < 0
 	k.PathMTUDiscovery = !c.DisablePathMTUDiscovery && s.dontFragment()

@@ -19,6 +19,9 @@ type Bulk struct {
 	Link    simnet.Link
 	Config  core.Config
 	Seed    uint64
+	// Calm ends the mishaps of the link when all has arrived: a late packet that finds no
+	// association any more is answered by an ABORT.
+	Calm bool
 }
 
 // BulkResult is how a transfer went.
@@ -26,6 +29,8 @@ type BulkResult struct {
 	Took          time.Duration // simulated
 	Packets       int           // sent by both ends
 	Retransmitted uint64
+	// What each end counted.
+	Sender, Receiver core.Stats
 }
 
 // patternLen is prime, so that no shift by a power of two goes unnoticed.
@@ -65,7 +70,11 @@ func (b *Bulk) Run() (res BulkResult, err error) {
 		}
 		begin := w.Now
 		b.transfer(tx, rx)
-		res = BulkResult{Took: w.Now.Sub(begin), Packets: x.Sent + y.Sent, Retransmitted: tx.Stats().Retransmitted}
+		res = BulkResult{Took: w.Now.Sub(begin), Packets: x.Sent + y.Sent, Retransmitted: tx.Stats().Retransmitted, Sender: tx.Stats(), Receiver: rx.Stats()}
+		if b.Calm {
+			w.Net.SetDefaultLink(simnet.Link{Delay: b.Link.Delay})
+			w.Until(w.Now.Add(2*time.Second), func() bool { return false })
+		}
 		must(tx.Shutdown(x.now()), "shutdown")
 		tx.drain()
 		if !w.Until(w.Now.Add(time.Hour), func() bool { return tx.State() == core.Closed && rx.State() == core.Closed }) || tx.Err() != nil || rx.Err() != nil {

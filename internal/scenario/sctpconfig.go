@@ -13,6 +13,7 @@ import (
 //	os= mis= recvbuf= sendbuf= maxmessage= mtu=   numbers
 //	nagle        small messages wait for others
 //	ecn          Explicit Congestion Notification is offered
+//	strict       lost fast retransmissions are left to T3-rtx
 //	undelivered  messages that could not be delivered are shown
 //	hidepf       potentially failed paths are shown as active
 func (h *host) configure(f *fields) error {
@@ -43,6 +44,7 @@ func (h *host) configure(f *fields) error {
 		c.ReportUndelivered = true
 	}
 	c.ECN = c.ECN || f.flag("ecn")
+	c.StrictRecovery = c.StrictRecovery || f.flag("strict")
 	if f.flag("nagle") {
 		c.NoDelay = false
 	}

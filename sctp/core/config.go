@@ -75,6 +75,11 @@ type Config struct {
 	// Without it they wait, for at most a round trip, to be bundled.
 	NoDelay bool
 
+	// StrictRecovery leaves a chunk whose fast retransmission was lost as well to T3-rtx
+	// (RFC 9260 §7.2.4 step 5). Without it, what was sent after the retransmission and is
+	// acknowledged reports it missing like any other.
+	StrictRecovery bool
+
 	// Congestion makes the controller of a path; nil: congestion.Reno.
 	Congestion congestion.Algorithm
 

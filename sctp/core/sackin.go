@@ -48,7 +48,7 @@ func window(rwnd uint32) int { return int(min(rwnd, math.MaxInt32/2)) }
 func (a *Association) applySack(now time.Time, cum wire.TSN, gaps []wire.GapBlock, rwnd int) {
 	t := &a.tx
 	for _, p := range a.paths.All {
-		p.Acked, p.RTT, p.OldestAcked, p.Proven, p.LossSeen, p.Largest = 0, 0, false, false, false, 0
+		p.Acked, p.RTT, p.OldestAcked, p.Proven, p.LossSeen, p.Clean, p.Largest = 0, 0, false, false, false, false, 0
 	}
 	flight := a.flights()
 	var acked tx.Acked
@@ -71,8 +71,8 @@ func (a *Association) applySack(now time.Time, cum wire.TSN, gaps []wire.GapBloc
 	for i, p := range a.paths.All {
 		a.growWindow(now, p, &acked, flight[i], inRecovery)
 	}
-	if marked := t.out.CountMisses(&acked, inRecovery); marked > 0 {
-		a.fastRetransmit(now, marked)
+	if marked := t.out.CountMisses(&acked, inRecovery, !a.cfg.StrictRecovery); marked > 0 {
+		a.fastRetransmit(now, marked, &acked)
 	}
 	if rwnd >= 0 {
 		a.windowChanged(rwnd)                      // may take a chunk out of flight
@@ -141,16 +141,22 @@ func (a *Association) settleT3(now time.Time, p *path.Path) {
 }
 
 // fastRetransmit acts on chunks reported missing three times (RFC 9260 §7.2.4).
-func (a *Association) fastRetransmit(now time.Time, marked int) {
+func (a *Association) fastRetransmit(now time.Time, marked int, acked *tx.Acked) {
 	t := &a.tx
 	a.stats.FastRetransmits += uint64(marked)
+	sent, _ := t.out.NextLost()
+	if acked.Again {
+		// A retransmission that was sent after the window was reduced, and lost, is one more
+		// sign of congestion (RFC 5681 §4.3).
+		sent = acked.Resent
+		t.recovery = t.recovery && sent.LessEq(t.exit)
+	}
 	a.doubtLoss(now, marked)
 	if t.recovery {
 		return
 	}
-	first, _ := t.out.NextLost()
 	for _, p := range a.paths.All {
-		if p.LossSeen && !a.reducedFor(first) {
+		if p.LossSeen && !a.reducedFor(sent) {
 			p.CC.OnLoss(congestion.LossEvent{Now: now, InFlight: p.InFlight})
 			p.Reduced = true
 		}

@@ -94,6 +94,8 @@ type Path struct {
 	Acked       int           // bytes newly acknowledged
 	RTT         time.Duration // measured, 0 if not
 	Largest     int           // packet that was acknowledged, if its size was in doubt
+	Latest      wire.TSN      // the highest that was newly acknowledged and was sent only once, if Clean
+	Clean       bool          // there is one
 	OldestAcked bool          // Oldest was among them
 	Proven      bool          // something was acknowledged that went nowhere else
 	LossSeen    bool

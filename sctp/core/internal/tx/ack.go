@@ -15,6 +15,10 @@ type Acked struct {
 	Reneged     bool // something acknowledged before is missing again
 	Fresh       bool // something newly acknowledged was sent only once
 	Repaired    int  // chunks newly acknowledged that were fast retransmitted
+	// Again: chunks were marked whose retransmission was lost as well; the last of these was
+	// sent when Resent was the next TSN.
+	Again  bool
+	Resent wire.TSN
 
 	newest  wire.TSN // highest TSN newly acknowledged, if Bytes > 0
 	highest wire.TSN // highest TSN that a gap block covers, if hasGaps
@@ -44,7 +48,12 @@ func (o *Outstanding) credit(t wire.TSN, c *Chunk, a *Acked) {
 	}
 	a.Bytes += int(c.Len)
 	p.Acked += c.size()
-	a.Fresh = a.Fresh || c.Sends == 1
+	if c.Sends == 1 {
+		a.Fresh = true
+		if !p.Clean || p.Latest.Less(t) {
+			p.Latest, p.Clean = t, true
+		}
+	}
 	if c.fastRtx {
 		a.Repaired++
 	}
@@ -123,9 +132,10 @@ func (o *Outstanding) renege(from, to int, a *Acked) {
 // CountMisses adds a miss indication to the chunks that the SACK reports missing:
 // those below the highest TSN newly acknowledged, or, in Fast Recovery when the
 // cumulative point moved, all of them (RFC 9260 §7.2.4). Chunks with three are
-// marked for retransmission, once in their life. It returns how many were marked
+// marked for retransmission. What has been fast retransmitted gets none any more, or,
+// if again is true, where that was overtaken. It returns how many chunks were marked
 // and flags their paths.
-func (o *Outstanding) CountMisses(a *Acked, inRecovery bool) int {
+func (o *Outstanding) CountMisses(a *Acked, inRecovery, again bool) int {
 	if !a.hasGaps {
 		return 0 // nothing is reported missing
 	}
@@ -139,15 +149,34 @@ func (o *Outstanding) CountMisses(a *Acked, inRecovery bool) int {
 	marked := 0
 	for t := o.base; t.Less(bound); t = t.Add(1) {
 		c := o.At(t)
-		if c.fate != inFlight || c.fastRtx {
+		if c.fate != inFlight || c.fastRtx && !(again && c.overtaken()) {
 			continue
 		}
 		if c.misses++; c.misses >= missLimit {
-			c.fastRtx = true
-			c.Path.LossSeen = true
-			o.MarkLost(t)
+			o.markMissing(t, c, a)
 			marked++
 		}
 	}
 	return marked
+}
+
+// markMissing marks a chunk for fast retransmission.
+func (o *Outstanding) markMissing(t wire.TSN, c *Chunk, a *Acked) {
+	if c.fastRtx && (!a.Again || a.Resent.Less(c.after)) {
+		a.Again, a.Resent = true, c.after
+	}
+	c.fastRtx = true
+	c.Path.LossSeen = true
+	o.MarkLost(t)
+}
+
+// maxFast is how often a chunk is sent before it is left to T3-rtx, whose expiry
+// counts against the path (RFC 9260 §8.2) and finds out whether it is too large for it.
+const maxFast = 8
+
+// overtaken says whether the SACK newly acknowledges what left after the chunk was last
+// sent, on the same path, and was itself sent but once: then that transmission is
+// missing.
+func (c *Chunk) overtaken() bool {
+	return c.Path.Clean && c.after.LessEq(c.Path.Latest) && c.Sends < maxFast
 }

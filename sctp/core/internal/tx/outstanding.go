@@ -22,10 +22,13 @@ type Chunk struct {
 	Sends      uint16
 	fate       fate
 	misses     uint8
-	fastRtx    bool // was fast retransmitted: not again, RFC 9260 §7.2.4 step 5
+	fastRtx    bool // was fast retransmitted: not again by RFC 9260 §7.2.4 step 5
 	Begin, End bool
 	Probe      bool // went beyond the peer's window, RFC 9260 §6.1 A
 	Moved      bool // was sent to more than one destination
+	// after is the TSN that came next when the chunk was last sent again: those from there
+	// on left later.
+	after wire.TSN
 }
 
 // Message is the message that the chunk is of.
@@ -143,7 +146,7 @@ func (o *Outstanding) Resend(t wire.TSN, p *path.Path) {
 	c.Path.Untime(t)
 	p.Untime(t)
 	c.Moved = c.Moved || c.Path != p
-	c.Path, c.misses = p, 0
+	c.Path, c.misses, c.after = p, 0, o.next
 	c.Sends++
 	o.lost--
 	o.fly(t, c)

@@ -25,6 +25,8 @@ type sender struct {
 	t testing.TB
 	q Queue
 	o Outstanding
+	// again: chunks may be fast retransmitted more than once.
+	again bool
 }
 
 func newSender(t testing.TB, first wire.TSN) *sender {
@@ -44,7 +46,7 @@ func (s *sender) sack(cum wire.TSN, recovery bool, gaps ...wire.GapBlock) (Acked
 	var a Acked
 	s.o.AckCum(cum, &s.q, &a)
 	s.o.AckGaps(gaps, &a)
-	return a, s.o.CountMisses(&a, recovery)
+	return a, s.o.CountMisses(&a, recovery, s.again)
 }
 
 // audit counts everything anew.
@@ -161,6 +163,58 @@ func TestMissesFollowTheHighestNewlyAcknowledged(t *testing.T) { // RFC 9260 §7
 		_, n = s.sack(1, true, gap(2, 2), gap(4, end))
 		require.Zero(t, n)
 	}
+}
+
+// RFC 9260 §7.2.4, but for step 5: what tells that a retransmission is missing left after
+// it, to the same address, and was sent once.
+func TestMissesOfRetransmissions(t *testing.T) {
+	s, p, q := newSender(t, 1), newPath(0), newPath(1)
+	s.again = true
+	gap := func(b uint16) wire.GapBlock { return wire.GapBlock{Start: 2, End: b} }
+	for range 4 {
+		s.send(p, 10)
+	}
+	for end := uint16(2); end <= 4; end++ {
+		s.sack(0, false, gap(end))
+	}
+	s.o.Resend(1, p)
+	for range 4 {
+		s.send(q, 10) // 5 to 8
+	}
+	for range 8 {
+		s.send(p, 10) // 9 to 16
+	}
+	for _, c := range []struct {
+		end    uint16
+		misses uint8
+		why    string
+	}{
+		{5, 0, "another address"},
+		{8, 0, "another address"},
+		{9, 1, "left later"},
+		{9, 1, "nothing new"},
+		{10, 2, "left later"},
+	} {
+		q.Clean, p.Clean = false, false
+		a, n := s.sack(0, true, gap(c.end))
+		require.Zero(t, n)
+		require.False(t, a.Again)
+		require.Equal(t, c.misses, s.o.At(1).misses, c.why)
+	}
+	p.Clean = false
+	a, n := s.sack(0, true, gap(11))
+	require.Equal(t, 1, n)
+	require.True(t, a.Again)
+	require.Equal(t, wire.TSN(5), a.Resent)
+	// What is itself sent again may be acknowledged for its first transmission.
+	s.o.Resend(1, p)
+	s.send(p, 10) // 17
+	s.o.MarkLost(17)
+	s.o.Resend(17, p)
+	p.Clean = false
+	s.sack(0, true, wire.GapBlock{Start: 2, End: 11}, wire.GapBlock{Start: 17, End: 17})
+	require.Zero(t, s.o.At(1).misses)
+	s.audit(p, q)
 }
 
 func TestRenegingCountsOneMiss(t *testing.T) { // RFC 9260 §6.2.1 D iii
