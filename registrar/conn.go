@@ -102,7 +102,7 @@ func (r *Registrar) enter(c *conn, describe func() core.Conn) {
 		c.id = r.core.Accept(now, d)
 		r.conns[c.id] = c
 		accepted = true
-		r.tasks.Go(func() { r.read(c) })
+		r.read(c)
 	})
 	if !accepted { // the service ended
 		r.dismiss(c.under, "registrar stops")
@@ -139,14 +139,13 @@ func (r *Registrar) dial(act core.Action) {
 				d := describe(a, c.channel)
 				d.Authenticated = link != nil
 				r.core.Connected(now, c.id, d)
+				r.read(c)
 			}
 		})
 		if !wanted {
 			_ = a.Abort("not needed any more")
 			_ = a.Close() // ended already
-			return
 		}
-		r.read(c)
 	})
 }
 

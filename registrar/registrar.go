@@ -31,6 +31,7 @@ type Registrar struct {
 
 	ctx    context.Context // ends when the service does
 	cancel context.CancelFunc
+	poller sctp.Poller    // of the connections without TLS
 	tasks  sync.WaitGroup // accept loops, readers, dials, closes
 	meters [kinds]meter   // by kind of message
 
@@ -225,6 +226,9 @@ func (r *Registrar) Snapshot() core.Snapshot {
 // returns nil. It also returns, without that, after Close or when the service cannot
 // go on. It may be called once.
 func (r *Registrar) Run(ctx context.Context) error {
+	for range workers {
+		r.tasks.Go(r.work)
+	}
 	r.tasks.Go(func() { r.accept(r.enrp, core.ENRP) })
 	r.input(func(time.Time) {}) // what the state machine wants to begin with
 	snapshots := r.state != nil && r.cfg.SnapshotInterval > 0

@@ -19,7 +19,8 @@ type PPID = wire.PPID
 // streams. Its methods may be called by several goroutines at once.
 //
 // There are three ways to read, which should not be mixed: Receive gives the
-// messages of all streams, a Stream those of one, and Conn the bytes of stream 0.
+// messages of all streams, a Stream those of one, and Conn the bytes of stream 0. A
+// Poller receives for many associations at once.
 //
 // An Association must be closed with Close, also after it ended by itself.
 type Association struct {
@@ -69,6 +70,7 @@ type Association struct {
 	skipped    map[StreamID]struct{} // streams in the middle of a message that was too long
 
 	streams *streams    // nil until used
+	polled  *Polled     // nil unless a Poller has it
 	events  *eventQueue // nil until used
 }
 

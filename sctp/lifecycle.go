@@ -200,6 +200,7 @@ func (a *Association) wakeAll() {
 	a.writers.wakeAll()
 	a.pieces.wakeAll()
 	a.rest.wakeAll()
+	a.tellPoller()
 	if a.streams != nil {
 		a.streams.wakeAll()
 	}

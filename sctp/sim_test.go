@@ -3,6 +3,7 @@ package sctp_test
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
@@ -64,6 +65,7 @@ type stackSim struct {
 	serverIPs []netip.Addr
 	visits    atomic.Uint32
 	servers   sync.WaitGroup
+	poller    *sctp.Poller // with every other seed, instead of a goroutine for each association
 
 	mu        sync.Mutex
 	delivered map[sctp.PPID]int // messages by visit
@@ -78,6 +80,11 @@ func simulateStacks(t *testing.T, seed uint64) {
 		s.serverIPs = append(s.serverIPs, netip.AddrFrom4([4]byte{192, 0, byte(2 + i), 2}))
 	}
 	s.weather(r)
+	if seed%2 == 0 {
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		s.poll(ctx)
+	}
 	client, server := s.w.stack(sctp.StackConfig{}, s.clientIPs...), s.w.stack(sctp.StackConfig{}, s.serverIPs...)
 	l, err := server.Listen(&sctp.Addr{Port: testPort}, s.config(r))
 	require.NoError(t, err)
@@ -160,46 +167,93 @@ func (s *stackSim) accept(ctx context.Context, l *sctp.Listener, r *rand.Rand) {
 			return
 		}
 		lazy := time.Duration(r.IntN(200)) * time.Millisecond
+		if s.poller != nil {
+			s.servers.Add(1)
+			require.NoError(s.t, s.poller.Add(a, newServed(lazy)))
+			continue
+		}
 		s.servers.Go(func() { s.serve(a, lazy) })
 	}
 }
 
-// serve reads an association to its end and checks what comes: the stream's number of
-// each ordered message, and bytes that follow from it.
+// poll serves associations in two goroutines.
+func (s *stackSim) poll(ctx context.Context) {
+	s.poller = new(sctp.Poller)
+	for range 2 {
+		go func() {
+			for {
+				p, err := s.poller.Next(ctx)
+				if err != nil {
+					return
+				}
+				for range 3 {
+					var m sctp.Message
+					if m, err = p.ReceiveMessage(nil, 1<<20); err != nil {
+						break
+					}
+					s.check(p.Tag.(*served), &m)
+				}
+				if err != nil && !errors.Is(err, sctp.ErrWouldBlock) {
+					_ = p.Association().Close()
+					s.servers.Done()
+				}
+				p.Done()
+			}
+		}()
+	}
+}
+
+// serve reads an association to its end.
 func (s *stackSim) serve(a *sctp.Association, lazy time.Duration) {
-	next := map[sctp.StreamID]uint32{}
-	seen := map[uint64]bool{}
+	v := newServed(lazy)
 	for {
 		m, err := a.ReceiveMessage(context.Background(), nil, 1<<20)
 		if err != nil {
 			_ = a.Close()
 			return
 		}
-		n := binary.BigEndian.Uint32(m.Data)
-		key := uint64(m.Stream)<<32 | uint64(n)
-		if m.Unordered {
-			key |= 1 << 63
-		} else if n != next[m.Stream] {
-			s.t.Errorf("message %d of stream %d comes in the place of %d", n, m.Stream, next[m.Stream])
-		} else {
-			next[m.Stream]++
+		s.check(v, &m)
+	}
+}
+
+// served is what has come from an association.
+type served struct {
+	lazy time.Duration
+	next map[sctp.StreamID]uint32
+	seen map[uint64]bool
+}
+
+func newServed(lazy time.Duration) *served {
+	return &served{lazy: lazy, next: map[sctp.StreamID]uint32{}, seen: map[uint64]bool{}}
+}
+
+// check looks at a message: the stream's number of each ordered one, and bytes that
+// follow from it.
+func (s *stackSim) check(v *served, m *sctp.Message) {
+	n := binary.BigEndian.Uint32(m.Data)
+	key := uint64(m.Stream)<<32 | uint64(n)
+	if m.Unordered {
+		key |= 1 << 63
+	} else if n != v.next[m.Stream] {
+		s.t.Errorf("message %d of stream %d comes in the place of %d", n, m.Stream, v.next[m.Stream])
+	} else {
+		v.next[m.Stream]++
+	}
+	if v.seen[key] {
+		s.t.Errorf("message %d of stream %d came twice", n, m.Stream)
+	}
+	v.seen[key] = true
+	for i, b := range m.Data[4:] {
+		if b != byte(int(n)+i) {
+			s.t.Errorf("message %d of stream %d: byte %d", n, m.Stream, i)
+			break
 		}
-		if seen[key] {
-			s.t.Errorf("message %d of stream %d came twice", n, m.Stream)
-		}
-		seen[key] = true
-		for i, b := range m.Data[4:] {
-			if b != byte(int(n)+i) {
-				s.t.Errorf("message %d of stream %d: byte %d", n, m.Stream, i)
-				break
-			}
-		}
-		s.mu.Lock()
-		s.delivered[m.PPID]++
-		s.mu.Unlock()
-		if len(seen)%50 == 0 {
-			time.Sleep(lazy)
-		}
+	}
+	s.mu.Lock()
+	s.delivered[m.PPID]++
+	s.mu.Unlock()
+	if len(v.seen)%50 == 0 {
+		time.Sleep(v.lazy)
 	}
 }
 

@@ -66,6 +66,10 @@ func (t *streams) stopDeadlines() {
 
 // onReadable lets go who waits for a message of stream id. The caller holds a.mu.
 func (a *Association) onReadable(id StreamID) {
+	if a.polled != nil {
+		a.polled.tell()
+		return // nobody accepts streams
+	}
 	a.roused = a.roused || a.rest.waiting() || a.readers.waiting()
 	if a.assembling {
 		a.rest.wakeOne()
