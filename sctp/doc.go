@@ -49,6 +49,9 @@
 // [SendFailed]. Errors about arguments name the value and the limit:
 // *[MessageSizeError], *[StreamError], *[PathError], *[ParameterError].
 //
+// A [Poller] receives from many associations with a few goroutines, for servers
+// with thousands of clients.
+//
 // # Addresses
 //
 // The text form of an endpoint is IP[/IP…]:PORT[@UDPPORT], see [Addr]. Processes on
@@ -67,8 +70,9 @@
 //
 // # Resources
 //
-// A stack runs one goroutine per UDP socket. An association has one timer, no
-// goroutine and little memory while it is idle. What peers can make a stack keep is
+// A stack runs one goroutine per UDP socket. An association has no timer of its own, no
+// goroutine and little memory while it is idle; a goroutine that waits in Receive takes
+// more, see [Poller]. What peers can make a stack keep is
 // bounded by StackConfig.MaxAssociations, Config.Backlog and the buffer sizes in
 // Config; a handshake that is not complete costs nothing (RFC 9260 §5.1.3).
 //

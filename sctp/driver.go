@@ -396,7 +396,7 @@ func (r *reader) input(now time.Time, run run) {
 // note says that a packet was for a, or opened it. The caller holds a.mu.
 func (r *reader) note(a *Association) {
 	r.mixed = r.mixed || r.only != nil && r.only != a && !r.ended
-	r.only, r.ended, r.waits = a, a.done, a.waits
+	r.only, r.ended, r.waits = a, a.done, a.waited()
 	r.roused = r.roused || a.roused
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 )
 
 // A Poller receives the messages of many associations in a few goroutines, for servers
@@ -40,6 +41,8 @@ type Poller struct {
 	first, last *Polled    // associations with something to read, the longest waiting first
 	idle        gate       // Next
 	waiters     waiterPool
+	waits       atomic.Uint64 // calls of Next that had to wait; guarded by mu for writing
+	via         *link         // where the latest news came in
 }
 
 // Polled is an association of a Poller. Between Next and Done it belongs to who called
@@ -96,7 +99,7 @@ func (p *Poller) Next(ctx context.Context) (*Polled, error) {
 		if ended != nil {
 			return nil, ended
 		}
-		ended = p.idle.wait(ctx, &p.mu, &p.waiters, false)
+		ended = p.wait(ctx)
 	}
 	r := p.first
 	if p.first, r.next = r.next, nil; p.first == nil {
@@ -108,24 +111,75 @@ func (p *Poller) Next(ctx context.Context) (*Polled, error) {
 	return r, nil
 }
 
-// push puts r at the end of the line.
-func (p *Poller) push(r *Polled) {
+// push puts r at the end of the line, and reports whether that lets a call go. The
+// caller holds r.assoc.mu.
+func (p *Poller) push(r *Polled) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.via = r.assoc.via
 	if p.last == nil {
 		p.first = r
 	} else {
 		p.last.next = r
 	}
 	p.last = r
+	waiting := p.idle.waiting()
 	p.idle.wakeOne()
+	return waiting
+}
+
+// wait is gate.wait for a call of a Poller, which may read the carrier meanwhile, as that of
+// an association does. The caller holds mu. Who waited last is woken first: its memory
+// is warm.
+func (p *Poller) wait(ctx context.Context) error {
+	p.waits.Add(1)
+	if p.via == nil || !p.via.pump.borrowFor(p) {
+		return p.idle.wait(ctx, &p.mu, &p.waiters, true)
+	}
+	return p.via.lead(ctx, &p.idle, &p.mu, nil, true)
+}
+
+// borrowFor is borrow for a call of a Poller.
+func (p *pump) borrowFor(q *Poller) bool {
+	if !p.on {
+		return false
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.free && (p.anyone || p.poller == q) {
+		p.free = false
+		return true
+	}
+	if p.poller != q { // else another call of q has it, or had
+		p.wanted = p.away
+	}
+	return false
+}
+
+// pollerOf is the Poller of a, nil if it has none. The caller holds a.mu.
+func (a *Association) pollerOf() *Poller {
+	if a.polled == nil {
+		return nil
+	}
+	return a.polled.poller
+}
+
+// waited counts the calls that had to wait for a, or for any association of its Poller.
+// The caller holds a.mu.
+func (a *Association) waited() uint64 {
+	if q := a.pollerOf(); q != nil {
+		return a.waits + q.waits.Load()
+	}
+	return a.waits
 }
 
 // tell puts r in line. The caller holds assoc.mu.
 func (r *Polled) tell() {
 	if !r.busy {
 		r.busy = true
-		r.poller.push(r)
+		if r.poller.push(r) {
+			r.assoc.roused = true
+		}
 	}
 }
 

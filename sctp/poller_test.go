@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -228,7 +229,7 @@ func TestPollerPutsLargeMessagesTogether(t *testing.T) {
 			buf := make([]byte, 100)
 			m, err := r.ReceiveMessage(buf, 1<<20)
 			m.Data = bytes.Clone(m.Data)
-		clear(buf) // it is ours
+			clear(buf) // it is ours
 			if r.Tag == "other" {
 				require.NoError(t, err)
 				require.Equal(t, "hello", string(m.Data))
@@ -335,19 +336,19 @@ func TestPollerKeepsBackPressure(t *testing.T) {
 		require.NoError(t, p.Add(s, "slow"))
 		fast, f := w.pair()
 		require.NoError(t, p.Add(f, "fast"))
-		sent := 0
+		var sent atomic.Int64
 		flood := func() error {
 			for {
 				if err := slow.Send(t.Context(), &sctp.Message{Data: make([]byte, 1000)}); err != nil {
 					return err
 				}
-				sent++
+				sent.Add(1)
 			}
 		}
 		done := result(flood)
 		time.Sleep(time.Minute)
-		stuck := sent
-		require.Less(t, stuck, 50)
+		stuck := sent.Load()
+		require.Less(t, stuck, int64(50))
 		r := next(t, &p) // somebody is busy with it
 		require.Equal(t, "slow", r.Tag)
 		for i := range 100 {
@@ -356,7 +357,7 @@ func TestPollerKeepsBackPressure(t *testing.T) {
 			require.Equal(t, "fast", tag)
 			require.Equal(t, []string{fmt.Sprint(i)}, messages)
 		}
-		require.Equal(t, stuck, sent)
+		require.Equal(t, stuck, sent.Load())
 		for range 20 {
 			_, err := r.ReceiveMessage(nil, 2000)
 			if err != nil {
@@ -365,7 +366,7 @@ func TestPollerKeepsBackPressure(t *testing.T) {
 		}
 		r.Done()
 		time.Sleep(time.Minute)
-		require.Greater(t, sent, stuck)
+		require.Greater(t, sent.Load(), stuck)
 		require.NoError(t, slow.Abort("enough"))
 		require.Error(t, <-done)
 	})

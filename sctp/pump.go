@@ -41,6 +41,7 @@ type pump struct {
 	away    bool         // its owner stands by
 	free    bool         // away, and nobody reads
 	lent    *Association // who may borrow the role; nil: nobody, or anyone
+	poller  *Poller      // of lent: its calls may as well
 	anyone  bool         // the one it was lent to has ended
 	wanted  bool         // a call began to wait that could not borrow it
 	recall  bool         // the owner wants it back
@@ -86,15 +87,20 @@ func (p *pump) lend(r *reader) bool {
 func (p *pump) offer(a *Association, waits uint64) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.waits != waits {
+	q := a.pollerOf()
+	if q != nil {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+	}
+	if a.waited() != waits {
 		return false
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.away, p.free, p.wanted, p.recall = true, true, false, false
-	p.lent, p.anyone = a, false
+	p.lent, p.poller, p.anyone = a, q, false
 	if a.done {
-		p.lent, p.anyone = nil, true
+		p.lent, p.poller, p.anyone = nil, nil, true
 	}
 	return true
 }
@@ -107,7 +113,7 @@ func (p *pump) orphan(a *Association) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.lent == a {
-		p.lent, p.anyone = nil, true
+		p.lent, p.poller, p.anyone = nil, nil, true
 	}
 }
 
@@ -155,7 +161,7 @@ func (l *link) standby(a *Association) {
 
 // home gives the role back to its owner. The caller holds mu.
 func (p *pump) home() {
-	p.away, p.free, p.lent, p.anyone, p.recall = false, false, nil, false, false
+	p.away, p.free, p.lent, p.poller, p.anyone, p.recall = false, false, nil, nil, false, false
 }
 
 // returned sets how long the next streak has to be: longer if lending was in vain.

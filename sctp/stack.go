@@ -21,6 +21,7 @@ import (
 //  0. addresses.change which addresses the stack has, for as long as that changes
 //  1. Association.mu   the protocol machine of one association and its waiters
 //  2. Listener.mu      the accept queue of one listener
+//  2. Poller.mu        which associations have something to read
 //  3. demux.mu         the tables that lead packets to associations and listeners
 //  4. addresses.mu     the end of the carriers
 //  5. gatekeeper.mu    cookie keys and the limits of unsolicited replies
