@@ -65,7 +65,7 @@ func rig(t testing.TB, args ...string) string {
 // tail is the end of a program's output, as much as an error message bears.
 func tail(s string) string {
 	s = strings.TrimSpace(s)
-	return s[max(0, len(s)-2000):]
+	return s[max(0, len(s)-4000):]
 }
 
 // A machine is a guest with a kernel of its own (k1, k2: kernel SCTP; r1 to r3:
@@ -216,22 +216,30 @@ type host struct{ n int }
 // newHost reserves a host until the test ends.
 func newHost(t testing.TB) host {
 	t.Helper()
+	var n int
+	// Only tests that hold the rsplib scope, one at a time, need more than one of them.
+	require.Eventually(t, func() bool { n = freeHost(); return n > 0 }, 5*time.Minute, 10*time.Millisecond,
+		"all eight host addresses are in use")
+	ours(t)
+	t.Cleanup(func() {
+		hosts.Lock()
+		defer hosts.Unlock()
+		hosts.used[n] = false
+	})
+	return host{n}
+}
+
+// freeHost takes a host that nobody has; 0 if there is none.
+func freeHost() int {
 	hosts.Lock()
 	defer hosts.Unlock()
 	for n := 1; n <= 8; n++ {
 		if !hosts.used[n] {
 			hosts.used[n] = true
-			ours(t)
-			t.Cleanup(func() {
-				hosts.Lock()
-				defer hosts.Unlock()
-				hosts.used[n] = false
-			})
-			return host{n}
+			return n
 		}
 	}
-	require.FailNow(t, "all eight host addresses are in use")
-	return host{}
+	return 0
 }
 
 // rubbish is the host whose packets checkcap.sh does not judge.

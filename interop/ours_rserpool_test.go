@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/rserpool/rserpool/registrar"
 )
 
 // serve starts a service of ours at host h, on UDP port udp, registered at a
@@ -21,7 +23,7 @@ func serve(t testing.TB, h host, udp int, service, pool string, id uint32, regis
 	t.Helper()
 	args := append([]string{bin("rserpool"), "serve", service, "--pool", pool, "--id", fmt.Sprintf("%x", id),
 		"--registrar", fmt.Sprintf("%s:%d", registrar, asapPort), "--listen", fmt.Sprintf("%s@%d", h.addr(), udp),
-		"--profile", "rsplib"}, more...)
+		"--profile", "rsplib", "--log", "debug"}, more...)
 	p := startHost(t, args...)
 	p.await(t, fmt.Sprintf("registered 0x%08x", id), 20*time.Second)
 	return p
@@ -33,6 +35,17 @@ func ourRegistrar(t testing.TB, h host, id uint32, more ...string) *process {
 	args := append([]string{bin("rserpool"), "registrar", "--listen", h.addr(), "--id", fmt.Sprintf("%x", id),
 		"--profile", "rsplib", "--announce", "off"}, more...)
 	p := startHost(t, args...)
+	t.Cleanup(func() {
+		if t.Failed() { // what it made of elements and peers
+			out, _ := exec.Command(bin("rserpool"), "status", "--json").Output()
+			var s registrar.Status
+			_ = json.Unmarshal(out, &s)
+			t.Logf("%+v\n%+v", s.Peers, s.Pools)
+			for _, e := range s.Events {
+				t.Logf("%+v", e)
+			}
+		}
+	})
 	p.await(t, "ready", 20*time.Second)
 	return p
 }

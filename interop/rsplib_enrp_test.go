@@ -83,6 +83,13 @@ func TestPeersOfRspregistrar(t *testing.T) {
 			func(m *enrp.HandleUpdate) bool { return m.Action == enrp.DelPE }).Element.ID)
 		heardNext(low, before, 10*time.Second, func(m *enrp.Presence) bool { return m.Checksum == 0xffff })
 	})
+	t.Run("a presence that wants a reply", func(t *testing.T) {
+		for range 3 { // in far less time than passes between heartbeats
+			before := len(low.messages())
+			low.presence(p.id, true)
+			heardNext(low, before, 600*time.Millisecond, func(m *enrp.Presence) bool { return m.HasChecksum && m.Checksum == 0xffff && m.Server != nil })
+		}
+	})
 	t.Run("elements of ours", func(t *testing.T) {
 		low.own(0, "Ours", peersElement(t, at, 1)) // to all, RFC 5353 §2.4
 		p.knows(t, "Ours", "1", 5*time.Second)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -221,16 +222,21 @@ func eventuallyForgets(t testing.TB, registrar string, id uint32) {
 	}, 40*time.Second, 500*time.Millisecond)
 }
 
+// statusOfOurs is what the registrar of ours in this scope says of itself.
+func statusOfOurs(t testing.TB) (s registrar.Status) {
+	t.Helper()
+	out, err := exec.Command(bin("rserpool"), "status", "--json").Output()
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(out, &s))
+	return s
+}
+
 // homes says which registrar is home to the elements that the registrar of ours in
 // this scope knows.
 func homes(t testing.TB) map[string]string {
 	t.Helper()
-	out, err := exec.Command(bin("rserpool"), "status", "--json").Output()
-	require.NoError(t, err)
-	var s registrar.Status
-	require.NoError(t, json.Unmarshal(out, &s))
 	all := map[string]string{}
-	for _, p := range s.Pools {
+	for _, p := range statusOfOurs(t).Pools {
 		for _, e := range p.Elements {
 			all[e.ID] = e.Home
 		}
@@ -276,6 +282,50 @@ func TestRspregistrarDiesBesideOurs(t *testing.T) {
 		time.Sleep(time.Second)
 		require.False(t, homeless())
 	}
+}
+
+// rsplib's registrar comes back at its address under another identifier: its elements
+// register again, or are taken over by ours before, the old identifier goes, and nothing
+// is there twice.
+func TestRspregistrarRestartsUnderAnotherIdentifier(t *testing.T) {
+	inScope(t)
+	h := newHost(t)
+	first := startRegistrar(t, r1, 0x11111111, h.addr())
+	ourRegistrar(t, h, 0x99990008, "--peer", fmt.Sprintf("%s:%d", r1.addr(), enrpPort))
+	startElement(t, r3, "element", "echo", "Moved", 0xd061, "RoundRobin", r1.addr())
+	serve(t, newHost(t), encapPort, "echo", "Moved", 0xd062, r1.addr())
+	// at says whether ours knows both elements once, at home or with itself, and no other
+	// registrar.
+	at := func(home string) bool {
+		s, elements := statusOfOurs(t), []string{}
+		for _, p := range s.Pools {
+			for _, e := range p.Elements {
+				if e.Home == home || e.Home == s.Registrar.ID {
+					elements = append(elements, e.ID)
+				}
+			}
+		}
+		slices.Sort(elements)
+		return slices.Equal(elements, []string{"0x0000d061", "0x0000d062"}) && len(s.Peers) == 1 && s.Peers[0].ID == home
+	}
+	require.Eventually(t, func() bool { return at("0x11111111") }, 20*time.Second, 200*time.Millisecond)
+	first.stop(t, "KILL")
+	died := time.Now()
+	startRegistrar(t, r1, 0x33333333, h.addr())
+	require.Eventually(t, func() bool { return at("0x33333333") }, 60*time.Second, 200*time.Millisecond)
+	t.Logf("settled %.1f s after the death of the old one: %v", time.Since(died).Seconds(), homes(t))
+	time.Sleep(5 * time.Second) // whatever is late
+	require.True(t, at("0x33333333"))
+	index := regexp.MustCompile(`idx:#\d+: \$(\w+) `)
+	require.Eventually(t, func() bool {
+		dump := handlespaceOf(t, r3, r1.addr())
+		_, dump, _ = strings.Cut(dump, "Handlespace[")
+		var ids []string
+		for _, m := range index.FindAllStringSubmatch(dump, -1) {
+			ids = append(ids, strings.ToLower(m[1]))
+		}
+		return slices.Equal(ids, []string{"0000d061", "0000d062"}) && !strings.Contains(dump, "home=$11111111")
+	}, 15*time.Second, time.Second)
 }
 
 // A registrar of ours dies beside two of rsplib's: one of these takes its elements
