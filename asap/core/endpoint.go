@@ -65,8 +65,8 @@ func (e *Endpoint) PollEvent() (Event, bool) { return e.events.pop() }
 func (e *Endpoint) NextTimeout() (time.Time, bool) {
 	t := e.hunt.deadline
 	t = earliest(t, e.dir.nextExpiry())
-	t = earliest(t, e.members.nextDeadline())
-	t = earliest(t, e.requests.nextDeadline())
+	t = earliest(t, nextDeadline(e.members.list))
+	t = earliest(t, nextDeadline(e.requests.list))
 	t = earliest(t, e.links.nextIdle())
 	t = earliest(t, e.reports.nextDeadline())
 	return t, !t.IsZero()
@@ -77,10 +77,10 @@ func (e *Endpoint) HandleTimeout(now time.Time) {
 	e.dir.expire(now)
 	e.closeIdle(now)
 	e.reports.expire(now)
-	for m := e.members.firstDue(now); m != nil; m = e.members.firstDue(now) {
+	for m, ok := firstDue(e.members.list, now); ok; m, ok = firstDue(e.members.list, now) {
 		e.memberTimeout(now, m)
 	}
-	for r := e.requests.firstDue(now); r != nil; r = e.requests.firstDue(now) {
+	for r, ok := firstDue(e.requests.list, now); ok; r, ok = firstDue(e.requests.list, now) {
 		e.requestTimeout(now, r)
 	}
 	if due(e.hunt.deadline, now) {

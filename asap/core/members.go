@@ -63,23 +63,6 @@ func (ms *members) oldestRegistration() *member {
 	return old
 }
 
-func (ms *members) nextDeadline() time.Time {
-	var t time.Time
-	for _, m := range ms.list {
-		t = earliest(t, m.deadline)
-	}
-	return t
-}
-
-func (ms *members) firstDue(now time.Time) *member {
-	for _, m := range ms.list {
-		if due(m.deadline, now) {
-			return m
-		}
-	}
-	return nil
-}
-
 // homeChanged is called when the home registrar is lost or replaced. takenOver says
 // that the new one has announced itself by keep-alive: it owns the registrations
 // already (RFC 5353 §3.5).

@@ -137,14 +137,3 @@ func udpPort(t rserpool.Transport) uint16 {
 func overlap(a, b []netip.Addr) bool {
 	return slices.ContainsFunc(a, func(x netip.Addr) bool { return slices.Contains(b, x) })
 }
-
-// earliest returns the earlier of two times, of which a zero one means never.
-func earliest(a, b time.Time) time.Time {
-	if a.IsZero() || !b.IsZero() && b.Before(a) {
-		return b
-	}
-	return a
-}
-
-// due reports whether a deadline is set and reached.
-func due(t, now time.Time) bool { return !t.IsZero() && !now.Before(t) }

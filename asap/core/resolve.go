@@ -35,23 +35,6 @@ func (q *requests) remove(r *request) {
 	q.list = slices.DeleteFunc(q.list, func(x *request) bool { return x == r })
 }
 
-func (q *requests) nextDeadline() time.Time {
-	var t time.Time
-	for _, r := range q.list {
-		t = earliest(t, r.deadline)
-	}
-	return t
-}
-
-func (q *requests) firstDue(now time.Time) *request {
-	for _, r := range q.list {
-		if due(r.deadline, now) {
-			return r
-		}
-	}
-	return nil
-}
-
 // unsent makes flush send every request again, to a new home registrar
 // (RFC 5352 §3.7.1).
 func (q *requests) unsent() {

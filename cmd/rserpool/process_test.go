@@ -1,46 +1,28 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/rserpool/rserpool/internal/outputtest"
 )
 
 // process is the command as a process of its own.
 type process struct {
 	t    *testing.T
 	cmd  *exec.Cmd
-	out  output
-	errs output
+	out  outputtest.Buffer
+	errs outputtest.Buffer
 	over chan struct{} // closed when it has ended
 	err  error
-}
-
-// output is what a process has written so far.
-type output struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (o *output) Write(b []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.Write(b)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.String()
 }
 
 // spawn starts a process, which is killed at the end of the test.
@@ -71,7 +53,7 @@ func (p *process) kill() {
 }
 
 // awaits waits for a text in what it prints, or in its log.
-func (p *process) awaits(o *output, text string) {
+func (p *process) awaits(o *outputtest.Buffer, text string) {
 	p.t.Helper()
 	for range 3000 {
 		if strings.Contains(o.String(), text) {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"io"
@@ -9,11 +8,12 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/rserpool/rserpool/internal/outputtest"
 )
 
 // TestMain lets the test binary play the command: its exit code, its standard error
@@ -25,30 +25,12 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// output is a buffer that a command writes and a test reads meanwhile.
-type output struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (o *output) Write(b []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.Write(b)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.String()
-}
-
 // execute runs one command line in this process.
 func execute(t *testing.T, in io.Reader, args ...string) (string, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	var out output
+	var out outputtest.Buffer
 	c := rootCommand()
 	c.SetArgs(args)
 	c.SetIn(in)
@@ -62,7 +44,7 @@ func execute(t *testing.T, in io.Reader, args ...string) (string, error) {
 type started struct {
 	t    *testing.T
 	in   *io.PipeWriter
-	out  output
+	out  outputtest.Buffer
 	done chan error
 }
 

@@ -51,14 +51,15 @@ var arrows = map[string][]string{
 	"pooluser":            {"asap/core", "handlespace/policy", "sctp", "internal/asaplink"},
 
 	// What tests and tools share. simnet is a carrier; scenario runs cores.
-	"internal/simnet":    {"sctp/carrier"},
-	"internal/coresim":   {"internal/simnet", "sctp/core"}, // simnet's carrier
-	"internal/malformed": {"asap", "enrp"},
-	"internal/scenario":  {"sctp/core", "asap/core", "registrar/core"},
-	"internal/archtest":  {},
-	"internal/browser":   {},
-	"internal/apidump":   {},
-	"interop/pattern":    {},
+	"internal/simnet":     {"sctp/carrier"},
+	"internal/coresim":    {"internal/simnet", "sctp/core"}, // simnet's carrier
+	"internal/malformed":  {"asap", "enrp"},
+	"internal/scenario":   {"sctp/core", "asap/core", "registrar/core"},
+	"internal/archtest":   {},
+	"internal/browser":    {},
+	"internal/outputtest": {},
+	"internal/apidump":    {},
+	"interop/pattern":     {},
 }
 
 // shells own sockets, goroutines and clocks, and may log.
