@@ -14,6 +14,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/rserpool/rserpool/internal/securelink"
 	"github.com/rserpool/rserpool/registrar/core"
 	"github.com/rserpool/rserpool/rserpool"
 	"github.com/rserpool/rserpool/sctp"
@@ -37,7 +38,7 @@ type Registrar struct {
 
 	channels channels // multicast
 
-	handshakes handshakes                 // of TLS, with those who dialed
+	handshakes securelink.Gate            // of TLS, with those who dialed
 	tls        atomic.Pointer[tls.Config] // for handshakes; nil without TLS
 
 	mu      sync.Mutex // guards what follows and is never held while waiting
@@ -70,6 +71,7 @@ func New(cfg *Config) (*Registrar, error) {
 	if r.log == nil {
 		r.log = zap.NewNop()
 	}
+	r.handshakes.Most, r.handshakes.PerSource = maxHandshakes, maxHandshakesPerSource
 	r.tls.Store(cfg.TLS)
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	var err error

@@ -110,7 +110,7 @@ func (r *Registrar) greetTCP(s *stream, secure bool) {
 		r.enterTCP(s, from, nil)
 		return
 	}
-	leave, ok := r.handshakes.enter(from.Addr())
+	leave, ok := r.handshakes.Enter(from.Addr())
 	if !ok {
 		r.dismiss(s, "too many handshakes")
 		return

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
-	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -28,41 +26,6 @@ const (
 	maxHandshakes          = 1024
 	maxHandshakesPerSource = 256
 )
-
-// handshakes counts those under way.
-type handshakes struct {
-	mu  sync.Mutex
-	all int
-	by  map[netip.Prefix]int
-}
-
-// enter counts one that leave ends, unless it is one too many.
-func (h *handshakes) enter(from netip.Addr) (leave func(), ok bool) {
-	from = from.Unmap()
-	bits := from.BitLen()
-	if from.Is6() {
-		bits = 64
-	}
-	p, _ := from.WithZone("").Prefix(bits) // the zero one if the address is not valid
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.all >= maxHandshakes || h.by[p] >= maxHandshakesPerSource {
-		return nil, false
-	}
-	if h.by == nil {
-		h.by = map[netip.Prefix]int{}
-	}
-	h.all++
-	h.by[p]++
-	return func() {
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		h.all--
-		if h.by[p]--; h.by[p] == 0 {
-			delete(h.by, p)
-		}
-	}, true
-}
 
 // errTLSChange is a new configuration that would have a secured registrar speak without
 // TLS, or the other way round: others would not find its ports.
@@ -102,7 +65,7 @@ func (r *Registrar) isSecure(l *sctp.Listener) bool {
 // Registrars must show a certificate; elements as well, but they are not told from users
 // before they register.
 func (r *Registrar) greet(a *sctp.Association, ch core.Channel) {
-	leave, ok := r.handshakes.enter(remoteIP(a))
+	leave, ok := r.handshakes.Enter(securelink.Source(a))
 	if !ok {
 		r.dismiss(a, "too many handshakes")
 		return
@@ -119,14 +82,6 @@ func (r *Registrar) greet(a *sctp.Association, ch core.Channel) {
 		}
 		r.adopt(a, ch, link)
 	})
-}
-
-// remoteIP is where an association's packets come from, invalid if it has ended.
-func remoteIP(a *sctp.Association) netip.Addr {
-	if at, ok := a.RemoteAddr().(*sctp.Addr); ok && len(at.IPs) > 0 {
-		return at.IPs[0]
-	}
-	return netip.Addr{}
 }
 
 func (r *Registrar) dismiss(a under, why string) {

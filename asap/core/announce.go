@@ -17,7 +17,8 @@ import (
 // are tried first, the list is bounded, also for one sender, and so is how many are looked
 // at in a second; addresses that cannot be a registrar's are ignored.
 func (e *Endpoint) HandleAnnounce(now time.Time, from netip.AddrPort, b []byte) {
-	if !e.ears.take(now) {
+	source := from.Addr().Unmap()
+	if !e.ears.take(now, source) {
 		e.dropped(0, "too many announcements")
 		return
 	}
@@ -33,7 +34,6 @@ func (e *Endpoint) HandleAnnounce(now time.Time, from netip.AddrPort, b []byte) 
 			ts = append(ts, t)
 		}
 	}
-	source := from.Addr().Unmap()
 	if len(ts) == 0 {
 		for _, port := range []uint16{from.Port(), asap.Port} {
 			t := rserpool.Transport{Protocol: rserpool.ProtoSCTP, Port: port, Addrs: []netip.Addr{source}}
@@ -88,17 +88,27 @@ func dialable(a, source netip.Addr) bool {
 		(!a.IsLoopback() || source.IsLoopback())
 }
 
-// ears counts announcements.
+// ears counts announcements that were looked at.
 type ears struct {
 	second time.Time // when counting began
 	n      int
+	by     map[netip.Addr]int // by where they came from
 }
 
-// take reports whether one more may be looked at now.
-func (r *ears) take(now time.Time) bool {
+// take reports whether one more may be looked at now. One source does not take all: that of
+// a registrar comes once in a second at most, and must not drown.
+func (r *ears) take(now time.Time, source netip.Addr) bool {
 	if d := now.Sub(r.second); d < 0 || d >= time.Second {
-		*r = ears{second: now}
+		r.second, r.n = now, 0
+		clear(r.by)
+	}
+	if r.n >= maxHeard || r.by[source] >= maxHeardFrom {
+		return false
+	}
+	if r.by == nil {
+		r.by = make(map[netip.Addr]int)
 	}
 	r.n++
-	return r.n <= maxHeard
+	r.by[source]++
+	return true
 }

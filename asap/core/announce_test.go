@@ -164,11 +164,28 @@ func TestZ12AnnounceRate(t *testing.T) {
 	for range 10_000 {
 		r.e.HandleAnnounce(r.now, announcer, nil)
 	}
+	require.Equal(t, 20, count(r.dropped, "not an announcement"))
+	require.Equal(t, 9985, count(r.dropped, "too many announcements"))
+	for i := range 10_000 {
+		r.e.HandleAnnounce(r.now, anySource(i), nil)
+	}
 	require.Equal(t, 100, count(r.dropped, "not an announcement"))
-	require.Equal(t, 9905, count(r.dropped, "too many announcements"))
 	r.announce(reg(1))
 	r.advance(time.Second)
 	r.announce(reg(1))
+	r.e.Resolve(r.now, pool, 0)
+	require.Len(t, r.dials(), 1)
+}
+
+// Z12: one source that floods does not drown the announcement of a registrar.
+func TestZ12OneSourceDoesNotDrownOthers(t *testing.T) {
+	r := newRig(t, core.Config{Discover: true})
+	for range 10_000 {
+		r.e.HandleAnnounce(r.now, announcer, nil)
+	}
+	b, err := asap.Marshal(&asap.ServerAnnounce{Server: 1, Transports: []rserpool.Transport{reg(1)}})
+	require.NoError(t, err)
+	r.e.HandleAnnounce(r.now, netip.AddrPortFrom(reg(1).Addrs[0], 3863), b)
 	r.e.Resolve(r.now, pool, 0)
 	require.Len(t, r.dials(), 1)
 }

@@ -21,6 +21,7 @@ const (
 	maxPerSource  = 8    // announced ones from one address
 	maxRound      = 8    // announced ones that are dialed in one round of a hunt
 	maxHeard      = 100  // announcements that are looked at in a second
+	maxHeardFrom  = 20   // of these from one source
 	maxAccepted   = 16   // links that registrars opened
 	maxRequests   = 256  // handle resolutions under way
 	maxPools      = 1024 // cache entries

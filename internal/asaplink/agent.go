@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net/netip"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -58,7 +57,7 @@ type Agent struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 
-	greeting atomic.Int64 // handshakes of TLS with those who dialed
+	greeting securelink.Gate // handshakes of TLS with those who dialed
 
 	mu     sync.Mutex
 	core   *core.Endpoint
@@ -98,6 +97,7 @@ func Start(cfg *Config) (*Agent, error) {
 	if a.log == nil {
 		a.log = zap.NewNop()
 	}
+	a.greeting.Most, a.greeting.PerSource = maxGreeting, maxGreetingPerSource
 	a.tls, a.dialTimeout = cfg.TLS, e.Profile().Transport.DialTimeout
 	a.sctp.LocalPort = cfg.Port
 	// A registrar that is gone must not hold up whoever closes.
@@ -278,15 +278,15 @@ func (a *Agent) accept() {
 			a.adopt(assoc, nil)
 			continue
 		}
-		if a.greeting.Add(1) > maxGreeting {
-			a.greeting.Add(-1)
+		leave, ok := a.greeting.Enter(securelink.Source(assoc))
+		if !ok {
 			_ = assoc.Abort("too many handshakes") // it may have ended
 			_ = assoc.Close()                      // likewise
 			continue
 		}
 		a.wg.Go(func() {
 			secure, err := a.greet(a.ctx, assoc, netip.Addr{}, false)
-			a.greeting.Add(-1)
+			leave()
 			if err == nil {
 				a.adopt(assoc, secure)
 			}
@@ -294,8 +294,12 @@ func (a *Agent) accept() {
 	}
 }
 
-// maxGreeting bounds the handshakes of TLS under way with those who dialed.
-const maxGreeting = 64
+// maxGreeting bounds the handshakes of TLS under way with those who dialed, and
+// maxGreetingPerSource those with one of them: some time must be left for a registrar.
+const (
+	maxGreeting          = 64
+	maxGreetingPerSource = 8
+)
 
 // adopt takes in an association that a registrar has opened.
 func (a *Agent) adopt(assoc *sctp.Association, secure *securelink.Link) {
