@@ -71,6 +71,7 @@ type Association struct {
 	back   *undelivered // nil until there is one
 	mtu    discovery
 	state  State
+	sparse bool // has been idle, and not busy since: see trim
 	ecn    ecn
 	stats  Stats
 

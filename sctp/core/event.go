@@ -82,6 +82,13 @@ func (e *events) pop() (Event, bool) {
 	return v, true
 }
 
+// trim gives the memory of an empty queue back.
+func (e *events) trim() {
+	if e.head == len(e.q) {
+		*e = events{}
+	}
+}
+
 // PollEvent returns the next event, false if there is none.
 func (a *Association) PollEvent() (Event, bool) {
 	if v, ok := a.ev.pop(); ok {

@@ -169,25 +169,44 @@ func (a *Association) HandleTimeout(now time.Time) {
 	}
 }
 
-// trimAfter is how long an association is idle before its pools are emptied.
-const trimAfter = 5 * time.Second
+// trimAfter is how long an association is idle before its pools are emptied, trimSoon how
+// long if it was idle that long before and has not been busy since: an exchange of
+// messages each few seconds is no reason to keep memory for the next one.
+const (
+	trimAfter = 5 * time.Second
+	trimSoon  = time.Second
+)
+
+func (a *Association) trimDelay() time.Duration {
+	if a.sparse {
+		return trimSoon
+	}
+	return trimAfter
+}
 
 // touch postpones the emptying of the pools.
 func (a *Association) touch(now time.Time) {
 	a.lastUse = now.UnixNano()
 	if !a.timers.running(timerTrim) {
-		a.timers.set(timerTrim, now.Add(trimAfter))
+		a.timers.set(timerTrim, now.Add(a.trimDelay()))
 	}
 }
 
 func (a *Association) trim(now time.Time) {
-	if idle := time.Duration(now.UnixNano() - a.lastUse); idle < trimAfter {
-		a.timers.set(timerTrim, now.Add(trimAfter-idle))
+	idle := time.Duration(now.UnixNano() - a.lastUse)
+	if idle < trimSoon/2 {
+		a.sparse = false
+	}
+	if after := a.trimDelay(); idle < after {
+		a.timers.set(timerTrim, now.Add(after-idle))
 		return
 	}
+	a.sparse = true
 	a.tx.queue.Trim()
 	a.tx.out.Trim()
 	a.rx.inbox.Trim()
 	a.rx.tsn.Trim()
+	a.ev.trim()
+	a.out.shrink()
 	a.sack = nil
 }

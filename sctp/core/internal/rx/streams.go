@@ -20,9 +20,9 @@ func (s *stream) idle() bool { return s.head == nil && s.partial == nil }
 // streams is the streams of an inbox. A peer may use all 65,535 of them, each once:
 // those without messages shrink to their sequence number when there are many.
 type streams struct {
-	table  map[wire.StreamID]*stream
-	recent *stream // the one used last
-	sweep  int     // how large the table may become
+	table  map[wire.StreamID]*stream // nil while there is but one stream, which is recent
+	recent *stream                   // the one used last
+	sweep  int                       // how large the table may become
 	pages  []*[pageSize]wire.SSN
 	free   []*stream
 }
@@ -56,10 +56,10 @@ func (t *streams) get(id wire.StreamID) *stream {
 }
 
 func (t *streams) add(id wire.StreamID) *stream {
-	if t.table == nil {
-		t.table, t.sweep = make(map[wire.StreamID]*stream), minSweep
+	if t.table == nil && t.recent != nil {
+		t.table, t.sweep = map[wire.StreamID]*stream{t.recent.id: t.recent}, minSweep
 	}
-	if len(t.table) >= t.sweep {
+	if t.table != nil && len(t.table) >= t.sweep {
 		t.shrink()
 		t.sweep = max(minSweep, 2*len(t.table))
 	}
@@ -71,7 +71,9 @@ func (t *streams) add(id wire.StreamID) *stream {
 		s = new(stream)
 	}
 	*s = stream{id: id, next: t.remembered(id)}
-	t.table[id] = s
+	if t.table != nil {
+		t.table[id] = s
+	}
 	return s
 }
 

@@ -3,7 +3,9 @@ package rx
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math/bits"
+	"slices"
 )
 
 // Verify checks the map against itself. It is for simulations: it is slow.
@@ -43,7 +45,11 @@ func (x *Inbox) Verify() error {
 		readable++
 	}
 	queued := 0
-	for _, s := range x.streams.table {
+	streams := slices.Collect(maps.Values(x.streams.table))
+	if x.streams.table == nil && x.streams.recent != nil {
+		streams = append(streams, x.streams.recent)
+	}
+	for _, s := range streams {
 		for m := s.head; m != nil; m = m.streamNext {
 			seen[m] = true
 			if m.queued {

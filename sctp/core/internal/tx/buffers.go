@@ -9,9 +9,9 @@ const maxFree = 8192
 // maxSegments bounds the pooled segments besides those that are part of a message.
 const maxSegments = 64
 
-// minClass and maxClass are the base-2 logarithms of the buffer sizes: the largest
-// holds a segment.
-const minClass, maxClass = 6, 16
+// minClass is the base-2 logarithm of the smallest buffer size. The largest holds a
+// segment.
+const minClass = 6
 
 // maxPooled bounds the bytes kept in the pool.
 const maxPooled = 2 << 20
@@ -19,7 +19,7 @@ const maxPooled = 2 << 20
 // buffers recycles message memory in power-of-two classes, so that a steady flow
 // of messages allocates nothing. It takes no room while nothing is in it.
 type buffers struct {
-	free  *[maxClass + 1][][]byte
+	free  [][][]byte // by class, from minClass up to the largest that was used
 	bytes int
 }
 
@@ -31,24 +31,26 @@ func (f *buffers) get(n int) []byte {
 	if f.bytes == 0 {
 		return make([]byte, 0, 1<<c)
 	}
-	if l := len(f.free[c]); l > 0 {
-		b := f.free[c][l-1]
-		f.free[c][l-1] = nil
-		f.free[c] = f.free[c][:l-1]
-		f.bytes -= 1 << c
-		return b[:0]
+	if i := c - minClass; i < len(f.free) {
+		if l := len(f.free[i]); l > 0 {
+			b := f.free[i][l-1]
+			f.free[i][l-1] = nil
+			f.free[i] = f.free[i][:l-1]
+			f.bytes -= 1 << c
+			return b[:0]
+		}
 	}
 	return make([]byte, 0, 1<<c)
 }
 
 func (f *buffers) put(b []byte) {
-	c := class(cap(b))
+	i := class(cap(b)) - minClass
 	if f.bytes+cap(b) > maxPooled {
 		return
 	}
-	if f.free == nil {
-		f.free = new([maxClass + 1][][]byte)
+	if i >= len(f.free) {
+		f.free = append(make([][][]byte, 0, i+1), f.free...)[:i+1]
 	}
-	f.free[c] = append(f.free[c], b)
+	f.free[i] = append(f.free[i], b)
 	f.bytes += cap(b)
 }

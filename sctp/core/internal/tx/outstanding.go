@@ -120,7 +120,7 @@ func (o *Outstanding) fly(t wire.TSN, c *Chunk) {
 
 func (o *Outstanding) grow() {
 	old := o.ring
-	o.ring = make([]Chunk, max(16, 2*len(old)))
+	o.ring = make([]Chunk, max(2, 2*len(old)))
 	for t := o.base; t != o.next; t = t.Add(1) {
 		*o.At(t) = old[uint32(t)&uint32(len(old)-1)]
 	}

@@ -7,13 +7,13 @@ package tx
 // It also counts the send buffer, to which chunks in flight belong.
 type Queue struct {
 	head, tail *Message
-	bytes      int // of queued messages, not yet in DATA chunks
-	held       int // charged to the send buffer: waiting and in flight
-	count      int // messages, parked ones included
-	waiting    int // queued messages that are not begun
-	begun      int // messages begun and not wholly acknowledged
-	urgent     int // of those waiting, the ones that must not wait for others
-	timed      int // messages not begun that have a life time
+	bytes      int   // of queued messages, not yet in DATA chunks
+	held       int   // charged to the send buffer: waiting and in flight
+	count      int   // messages, parked ones included
+	waiting    int   // queued messages that are not begun
+	begun      int   // messages begun and not wholly acknowledged
+	urgent     int32 // of those waiting, the ones that must not wait for others
+	timed      int32 // messages not begun that have a life time
 	sequence   sequence
 	parts      parts
 

@@ -125,7 +125,7 @@ func TestUnusedStreamsCostNothing(t *testing.T) {
 			}
 		})
 	}
-	require.LessOrEqual(t, cost(0, 255, 65534), 4.0)
+	require.LessOrEqual(t, cost(0, 255, 65534), 5.0)
 	pages := 0
 	for _, p := range q.sequence.pages {
 		if p != nil {

@@ -106,7 +106,7 @@ func verifyMessages(q *Queue, o *Outstanding) error {
 			same("unacknowledged bytes of a message", held-acked-left, sum))
 	}
 	return errors.Join(append(errs, same("bytes queued", q.bytes, n.bytes), same("messages waiting", q.waiting, n.waiting),
-		same("urgent messages", q.urgent, n.urgent), same("messages with a life time", q.timed, n.timed),
+		same("urgent messages", int(q.urgent), n.urgent), same("messages with a life time", int(q.timed), n.timed),
 		same("messages begun", q.begun, n.begun), same("messages", q.count, len(unacked)),
 		same("bytes parked", q.parts.parked, n.parked), same("bytes charged to the send buffer", q.held, n.held))...)
 }
