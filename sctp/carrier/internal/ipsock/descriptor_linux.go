@@ -102,9 +102,9 @@ func (d *descriptor) Write(f func(fd uintptr) bool) error {
 
 // pollfd is struct pollfd of poll(2).
 type pollfd struct {
-	fd     int32
-	events int16
-	_      int16 // revents: the caller tries what it waited for
+	fd      int32
+	events  int16
+	revents int16 // of the socket nobody asks: the caller tries what it waited for
 }
 
 const (
@@ -116,7 +116,8 @@ const (
 var maxWait = syscall.Timespec{Nsec: 100e6}
 
 // wait blocks until the socket is ready, has an error, or somebody calls wake. It
-// may return early.
+// may return early. A wake that came late, when what it was to tell was seen already,
+// must not end the next wait and all that follow.
 func (d *descriptor) wait(events int16, wakeable bool) {
 	fds := [2]pollfd{{fd: int32(d.fd), events: events}, {fd: int32(d.event), events: pollIn}}
 	n, timeout := 2, (*syscall.Timespec)(nil)
@@ -125,6 +126,9 @@ func (d *descriptor) wait(events int16, wakeable bool) {
 	}
 	_, _, _ = syscall.Syscall6(syscall.SYS_PPOLL, uintptr(unsafe.Pointer(&fds)), uintptr(n),
 		uintptr(unsafe.Pointer(timeout)), 0, 0, 0)
+	if fds[1].revents != 0 && !d.closed.Load() {
+		d.drain()
+	}
 }
 
 // wake ends the wait of a reader.
