@@ -21,6 +21,7 @@ type waiter struct {
 	wake       chan struct{} // capacity 1
 	prev, next *waiter
 	queued     bool
+	reads      *link // waits in the carrier, see pump
 }
 
 // waiterPool recycles waiters. It belongs to one Stack and not to the package,
@@ -111,7 +112,11 @@ func (g *gate) remove(w *waiter) bool {
 func (g *gate) wakeOne() {
 	if w := g.first; w != nil {
 		g.remove(w)
+		l := w.reads
 		w.wake <- struct{}{} // never blocks: capacity 1, once per wait
+		if l != nil {
+			l.rouse()
+		}
 	}
 }
 

@@ -133,20 +133,21 @@ func (p *Poller) push(r *Polled) bool {
 // is warm.
 func (p *Poller) wait(ctx context.Context) error {
 	p.waits.Add(1)
-	if p.via == nil || !p.via.pump.borrowFor(p) {
+	if p.via == nil || !p.via.pump.borrowFor(ctx, p) {
 		return p.idle.wait(ctx, &p.mu, &p.waiters, true)
 	}
 	return p.via.lead(ctx, &p.idle, &p.mu, nil, true)
 }
 
 // borrowFor is borrow for a call of a Poller.
-func (p *pump) borrowFor(q *Poller) bool {
+func (p *pump) borrowFor(ctx context.Context, q *Poller) bool {
 	if !p.on {
 		return false
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.free && (p.anyone || p.poller == q) {
+		p.follow(ctx)
 		p.free = false
 		return true
 	}

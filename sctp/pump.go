@@ -2,6 +2,7 @@ package sctp
 
 import (
 	"context"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -32,6 +33,17 @@ const (
 	maxLend    = lendAfter << 10  // after vain attempts
 	standbyFor = time.Millisecond // between two looks after the borrower
 	maxDrive   = 32               // batches that do not wake the borrower
+
+	// A look wakes a thread, which costs the question that it meets its place among the
+	// fast ones. So looks get rarer while the borrower reads at least that often.
+	maxStandby = 8 * standbyFor
+	busyLook   = 4 // batches in standbyFor
+
+	// A goroutine that only goes from one system call to the next is never seen to be
+	// rescheduled. After 10 ms the monitor of the Go runtime takes its processor away, and
+	// looks every 20 µs for a while whether it can do so again. It does not if the goroutine
+	// yields by itself.
+	yieldAfter = 8 * time.Millisecond
 )
 
 // pump is the role of reading a carrier.
@@ -46,7 +58,14 @@ type pump struct {
 	wanted  bool         // a call began to wait that could not borrow it
 	recall  bool         // the owner wants it back
 	resume  chan struct{}
-	batches atomic.Uint64 // read by borrowers
+	batches atomic.Uint64   // read by borrowers
+	done    <-chan struct{} // ends the context of the call that borrowed last
+	newDone bool            // it was another one before
+	rare    bool            // the next look is later than standbyFor
+
+	// Of the borrower.
+	now, yielded time.Time
+	delivering   atomic.Bool
 
 	// Of the owner.
 	last   *Association // whom the latest batches were for
@@ -128,25 +147,29 @@ func (l *link) standby(a *Association) {
 	} else {
 		p.timer.Reset(standbyFor)
 	}
-	seen, useful := p.batches.Load(), false
+	seen, useful, period := p.batches.Load(), false, standbyFor
+	var done <-chan struct{}
 	for {
+		ended := false
 		select {
 		case <-p.resume:
 			p.timer.Stop()
 			p.returned(useful)
 			return
 		case <-p.timer.C:
+		case <-done:
+			ended = true
 		}
-		if n := p.batches.Load(); n != seen {
-			seen = n
-			p.timer.Reset(standbyFor)
-			useful = true
+		if n := p.batches.Load(); n != seen && !ended {
+			period, done = p.rest(period, n-seen)
+			seen, useful = n, true
 			continue
 		}
 		p.mu.Lock()
 		if p.free {
 			p.home()
 			p.mu.Unlock()
+			p.timer.Stop()
 			p.returned(false)
 			return
 		}
@@ -154,14 +177,48 @@ func (l *link) standby(a *Association) {
 		p.mu.Unlock()
 		l.Carrier.(carrier.Interrupter).Interrupt()
 		<-p.resume
+		p.timer.Stop()
 		p.returned(useful)
 		return
+	}
+}
+
+// rest sets the time of the next look, after a period with n batches, and returns what
+// tells its owner meanwhile that the call that reads has to end. It looks often while
+// each call has a context of its own.
+func (p *pump) rest(period time.Duration, n uint64) (time.Duration, <-chan struct{}) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.newDone || n < uint64(busyLook*period/standbyFor) {
+		period = standbyFor
+	} else {
+		period = min(2*period, maxStandby)
+	}
+	p.newDone, p.rare = false, period > standbyFor
+	p.timer.Reset(period)
+	return period, p.done
+}
+
+// follow is told of the context of the call that borrows. The caller holds mu.
+func (p *pump) follow(ctx context.Context) {
+	var done <-chan struct{}
+	if ctx != nil {
+		done = ctx.Done()
+	}
+	if p.done == done {
+		return
+	}
+	p.done, p.newDone = done, true
+	if p.rare {
+		p.rare = false
+		p.timer.Reset(standbyFor)
 	}
 }
 
 // home gives the role back to its owner. The caller holds mu.
 func (p *pump) home() {
 	p.away, p.free, p.lent, p.poller, p.anyone, p.recall = false, false, nil, nil, false, false
+	p.done, p.newDone, p.rare = nil, false, false
 }
 
 // returned sets how long the next streak has to be: longer if lending was in vain.
@@ -175,19 +232,25 @@ func (p *pump) returned(useful bool) {
 }
 
 // borrow takes the role for a call of a, or of the listener l, if it is lent to that and
-// free. If it is not, its owner gets it back soon, so that nobody waits for packets that
+// free. If it is not, its owner gets it back, so that nobody waits for packets that
 // nobody reads.
-func (p *pump) borrow(a *Association, l *Listener) bool {
+func (p *pump) borrow(ctx context.Context, a *Association, l *Listener) bool {
 	if !p.on {
 		return false
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	may := p.anyone || p.lent != nil && (p.lent == a || l != nil && p.lent.listener == l)
-	if !p.free || !may {
+	switch {
+	case !p.free:
 		p.wanted = p.away
 		return false
+	case !may:
+		p.home()
+		p.resume <- struct{}{}
+		return false
 	}
+	p.follow(ctx)
 	p.lent, p.anyone, p.free = a, a == nil, false
 	return true
 }
@@ -212,7 +275,7 @@ func (a *Association) wait(ctx context.Context, g *gate, front bool) error {
 	if l == nil {
 		l = a.stack.onlyLink() // nothing has come in yet
 	}
-	if l == nil || !l.pump.borrow(a, nil) {
+	if l == nil || !l.pump.borrow(ctx, a, nil) {
 		return g.wait(ctx, &a.mu, &a.stack.waiters, front)
 	}
 	return l.lead(ctx, g, &a.mu, a, front)
@@ -221,7 +284,7 @@ func (a *Association) wait(ctx context.Context, g *gate, front bool) error {
 // wait is that for a call of a listener, which holds l.mu.
 func (l *Listener) wait(ctx context.Context) error {
 	k := l.stack.onlyLink()
-	if k == nil || !k.pump.borrow(nil, l) {
+	if k == nil || !k.pump.borrow(ctx, nil, l) {
 		return l.ready.wait(ctx, &l.mu, &l.stack.waiters, false)
 	}
 	return k.lead(ctx, &l.ready, &l.mu, nil, true) // it is the cheapest to wake
@@ -232,9 +295,11 @@ func (l *link) lead(ctx context.Context, g *gate, mu sync.Locker, a *Association
 	waiters := &l.reader.stack.waiters
 	w := waiters.get()
 	g.add(w, front)
+	w.reads = l
 	mu.Unlock()
 	woken := l.drive(a, w)
 	mu.Lock()
+	w.reads = nil
 	if !woken {
 		return g.await(ctx, w, mu, waiters)
 	}
@@ -249,12 +314,19 @@ func (l *link) lead(ctx context.Context, g *gate, mu sync.Locker, a *Association
 func (l *link) drive(a *Association, w *waiter) bool {
 	p, r := &l.pump, l.reader
 	for range maxDrive {
+		if p.now.Sub(p.yielded) >= yieldAfter {
+			p.yielded = p.now
+			runtime.Gosched()
+		}
 		n, err := l.ReadBatch(r.batch[:])
 		p.batches.Add(1)
 		if err != nil || n == 0 {
-			break // the owner will see the same error, or has called
+			break // the owner will see the same error, or somebody has called
 		}
-		r.deliver(time.Now(), r.batch[:n])
+		p.now = time.Now()
+		p.delivering.Store(true)
+		r.deliver(p.now, r.batch[:n])
+		p.delivering.Store(false)
 		others := r.mixed || a != nil && r.only != a
 		select {
 		case <-w.wake:
@@ -268,4 +340,12 @@ func (l *link) drive(a *Association, w *waiter) bool {
 	}
 	p.giveBack(true)
 	return false
+}
+
+// rouse makes the call that reads look whether it was woken. What wakes it is mostly
+// what it has read, and it looks after that anyway.
+func (l *link) rouse() {
+	if !l.pump.delivering.Load() {
+		l.Carrier.(carrier.Interrupter).Interrupt()
+	}
 }

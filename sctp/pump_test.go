@@ -50,13 +50,13 @@ func echoPair(t *testing.T) (client *Stack, a, b *Association) {
 	return client, a, b
 }
 
-// ask has n questions answered.
+// ask has n questions answered, in a context that does not end.
 func ask(t *testing.T, a *Association, n int) {
 	t.Helper()
 	buf := make([]byte, 256)
 	for range n {
-		require.NoError(t, a.Send(t.Context(), &Message{Data: []byte("?")}))
-		_, err := a.Receive(t.Context(), buf)
+		require.NoError(t, a.Send(context.Background(), &Message{Data: []byte("?")}))
+		_, err := a.Receive(context.Background(), buf)
 		require.NoError(t, err)
 	}
 }
@@ -104,6 +104,101 @@ func TestBorrowerObeysItsContext(t *testing.T) {
 	require.NoError(t, x.SetReadDeadline(time.Now().Add(time.Millisecond)))
 	_, err = x.Read(make([]byte, 10))
 	require.Error(t, err)
+}
+
+// lookAway keeps the owner of the role from looking after the borrower by itself.
+func lookAway(s *Stack) {
+	p := &s.wires().links[0].pump
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.away {
+		p.rare = true
+		p.timer.Reset(time.Hour)
+	}
+}
+
+// What ends a call that reads the carrier takes effect even if nothing comes in and its
+// owner does not look.
+func TestBorrowerNeedsNoLookToEnd(t *testing.T) {
+	background, cancelled := func() context.Context { return context.Background() }, func() context.Context {
+		ctx, cancel := context.WithCancel(context.Background())
+		time.AfterFunc(time.Millisecond/2, cancel)
+		return ctx
+	}
+	for _, c := range []struct {
+		name string
+		ctx  func() context.Context
+		end  func(s *Stack, a, b *Association)
+	}{
+		{"context", cancelled, func(*Stack, *Association, *Association) {}},
+		{"deadline", background, func(_ *Stack, a, _ *Association) {
+			x, err := a.Stream(0)
+			require.NoError(t, err)
+			require.NoError(t, x.SetReadDeadline(time.Now()))
+		}},
+		{"close", background, func(_ *Stack, a, _ *Association) { require.NoError(t, a.Close()) }},
+		{"abort", background, func(_ *Stack, a, _ *Association) { require.NoError(t, a.Abort("enough")) }},
+		{"close of the stack", background, func(s *Stack, _, _ *Association) { require.NoError(t, s.Close()) }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s, a, b := echoPair(t)
+			borrowed(t, s, a)
+			lookAway(s)
+			done := make(chan error, 1)
+			go func() {
+				x, err := a.Stream(0)
+				if err == nil && c.name == "deadline" {
+					_, err = x.Read(make([]byte, 10))
+				} else if err == nil {
+					_, err = a.Receive(c.ctx(), make([]byte, 10))
+				}
+				done <- err
+			}()
+			time.Sleep(time.Millisecond) // it reads by now, or will not
+			c.end(s, a, b)
+			select {
+			case err := <-done:
+				require.Error(t, err)
+			case <-time.After(5 * time.Second):
+				require.Fail(t, "the call does not end")
+			}
+		})
+	}
+}
+
+// A call of another association that waits gets the role back to its owner at once, if
+// the application of the borrower is busy.
+func TestAbsentBorrowerIsNotWaitedFor(t *testing.T) {
+	s, a, b := echoPair(t)
+	borrowed(t, s, a)
+	lookAway(s)
+	ask(t, b, 10)
+}
+
+// An owner that looks rarely does so more often when contexts change, and where there is
+// less to read.
+func TestLooksAfterTheBorrower(t *testing.T) {
+	p := pump{timer: time.NewTimer(time.Hour)}
+	busy := func(d time.Duration) uint64 { return uint64(busyLook * d / standbyFor) }
+	period, done := p.rest(standbyFor, busy(standbyFor))
+	require.Equal(t, 2*standbyFor, period)
+	require.Nil(t, done)
+	period, _ = p.rest(maxStandby, busy(maxStandby))
+	require.Equal(t, maxStandby, period)
+	require.True(t, p.rare)
+	period, _ = p.rest(maxStandby, busy(maxStandby)-1)
+	require.Equal(t, standbyFor, period)
+	require.False(t, p.rare)
+
+	p.rest(standbyFor, busy(standbyFor))
+	p.follow(t.Context())
+	require.False(t, p.rare)
+	period, done = p.rest(maxStandby, busy(maxStandby))
+	require.Equal(t, standbyFor, period, "the context changed")
+	require.Equal(t, t.Context().Done(), done)
+	p.follow(t.Context())
+	period, _ = p.rest(period, busy(period))
+	require.Equal(t, 2*standbyFor, period)
 }
 
 func TestBorrowerIsFreedByClose(t *testing.T) {
