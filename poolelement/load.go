@@ -39,7 +39,8 @@ func (m *membership) reportLoad() {
 // (RFC 5356 §5: the order of elements hardly changes otherwise, and registrars have
 // to tell all their peers). None and all always count: an element that is idle, or
 // full, is known as such. It does not wait for the answer; while a registration is
-// under way changes go together into the next one.
+// under way changes go together into the next one, and one that was refused is not
+// repeated.
 func (m *membership) setLoad(v uint32) {
 	var err error
 	m.ep.agent.Do(func(now time.Time, e *core.Endpoint) {
@@ -51,7 +52,7 @@ func (m *membership) setLoad(v uint32) {
 			return
 		}
 		m.policy.Load = v
-		_, err = m.ep.register(now, e, m)
+		err = e.Adjust(now, m.handle, m.id, m.policy)
 	})
 	if err != nil {
 		m.cfg.log.Warn("load not registered", zap.Error(err))

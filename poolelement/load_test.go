@@ -98,3 +98,34 @@ func TestLoadReachesTheNextRegistrar(t *testing.T) {
 		require.True(t, pe.State().Registered)
 	})
 }
+
+// RFC 5352 §3.1: an element that was refused does not try again because its load changes.
+func TestLoadIsNoReasonToRepeatWhatWasRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := asaplinktest.NewWorld(t)
+		r := w.Registrar(1)
+		var load atomic.Int32
+		pe := listen(w, 2, poolelement.Config{
+			Policy: rserpool.Policy{Type: rserpool.LeastUsed}, LoadInterval: time.Second,
+			Load: func() float64 { return float64(load.Add(10)%100) / 100 },
+		}, r)
+		time.Sleep(5 * time.Second)
+		require.GreaterOrEqual(t, r.Count(asap.TypeRegistration), 5)
+		r.Hook(func(m asap.Message) (asap.Message, bool) {
+			reg, ok := m.(*asap.Registration)
+			if !ok {
+				return nil, false
+			}
+			return &asap.RegistrationResponse{Reject: true, Handle: reg.Handle, PEID: reg.Element.ID, Causes: []rserpool.Cause{{Code: rserpool.CauseSecurity}}}, true
+		})
+		time.Sleep(2 * time.Second)
+		before := r.Count(asap.TypeRegistration)
+		time.Sleep(time.Minute)
+		require.Equal(t, before, r.Count(asap.TypeRegistration))
+
+		r.Hook(nil)
+		require.NoError(t, pe.SetPolicy(t.Context(), pe.Policy()), "the application says that it may")
+		time.Sleep(2 * time.Second)
+		require.Greater(t, r.Count(asap.TypeRegistration), before+1, "and the load is reported again")
+	})
+}

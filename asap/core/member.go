@@ -40,7 +40,8 @@ type member struct {
 	reg      Registration
 	sent     bool      // a response is due: T2 or T3 runs
 	known    bool      // a registrar has accepted this element before
-	changed  bool      // reg was changed after the request that is under way
+	changed  bool      // Register was called after the request that is under way
+	adjusted bool      // Adjust was
 	deadline time.Time // T2, T3, T4, or the end of a pause
 	attempts int       // unanswered requests to this home registrar
 	failures int       // failures since the last success
@@ -93,6 +94,33 @@ func (e *Endpoint) Register(now time.Time, r Registration) (rserpool.PEID, error
 	return r.ID, nil
 }
 
+// Adjust changes the policy values of an element that change by themselves, as a load
+// does. They are registered as by Register, except that nothing is sent for that after a
+// refusal, and no pause ends sooner: RFC 5352 §3.1, "The PE MUST NOT re-attempt
+// registration without correcting the error condition". They go with the next
+// registration then. The type of the policy must be the same. Without such an element
+// nothing happens.
+func (e *Endpoint) Adjust(now time.Time, h rserpool.PoolHandle, id rserpool.PEID, p rserpool.Policy) error {
+	m := e.members.find(h, id)
+	if m == nil {
+		return nil
+	}
+	r := m.reg
+	r.Policy = p
+	if err := r.validate(); err != nil {
+		return err
+	}
+	m.reg = r
+	switch {
+	case m.state == memberRegistering && m.sent:
+		m.adjusted = true
+	case m.state == memberRegistered:
+		m.want(memberRegistering)
+	}
+	e.settle(now)
+	return nil
+}
+
 // validate returns an error if r cannot be put in a message.
 func (r *Registration) validate() error {
 	pe := rserpool.PoolElement{User: r.User, Policy: r.Policy}
@@ -133,7 +161,7 @@ func (e *Endpoint) memberFlush(now time.Time, m *member) bool {
 	l := e.links.home
 	switch m.state {
 	case memberRegistering:
-		m.changed = false
+		m.changed, m.adjusted = false, false
 		m.deadline = now.Add(e.profile.Registration) // T2
 		e.send(l, &asap.Registration{Handle: m.reg.Handle, Element: e.element(m, l)})
 	case memberDeregistering:
@@ -218,7 +246,7 @@ func (e *Endpoint) registrationResponse(now time.Time, r *asap.RegistrationRespo
 		return
 	}
 	m.known, m.failures, m.reported = true, 0, false
-	if m.changed {
+	if m.changed || m.adjusted {
 		m.want(memberRegistering) // what was accepted is not what is wanted now
 		return
 	}
@@ -237,7 +265,8 @@ func (e *Endpoint) reregisterAfter(life time.Duration) time.Duration {
 
 // registrationRefused handles a refusal. RFC 5352 §3.1: "The PE MUST NOT
 // re-attempt registration without correcting the error condition." The
-// conditions that others correct are waited for.
+// conditions that others correct are waited for; and the application may have
+// corrected its own meanwhile.
 func (e *Endpoint) registrationRefused(now time.Time, m *member, causes []rserpool.Cause) {
 	err := &RejectedError{Op: "registration", Causes: causes}
 	err.Temporary = err.Has(rserpool.CauseLackOfResources) ||
@@ -245,6 +274,10 @@ func (e *Endpoint) registrationRefused(now time.Time, m *member, causes []rserpo
 		// an outdated view of it.
 		m.known && err.Has(rserpool.CauseNonUniquePEIdentifier)
 	m.failures++
+	if m.changed && !err.Temporary {
+		m.want(memberRegistering)
+		return
+	}
 	if err.Temporary {
 		m.want(memberRegistering)
 		m.deadline = now.Add(Backoff{Min: e.profile.RetryMin, Max: e.profile.RetransMax}.Pause(m.failures, e.rnd))
