@@ -171,9 +171,7 @@ func announcingRspregistrar(t testing.TB, m machine, id uint32) *peer {
 			args[i] = strings.TrimSuffix(a, "off") + "auto"
 		}
 	}
-	p := m.start(t, "registrar", args...)
-	p.await(t, "Registrar started", 20*time.Second)
-	return p
+	return launch(t, m, "registrar", args)
 }
 
 // firstAnnouncement listens to rsplib's group, and says when a registrar was announced

@@ -284,12 +284,10 @@ func startRegistrarOn(t testing.TB, m machine, tag string, addrs []netip.Addr, a
 		}
 		return s
 	}
-	p := m.start(t, tag, append([]string{"rspregistrar", "-loglevel=4", "-logcolor=off", "-asap=" + at(asapAt), "-enrp=" + at(asapAt+1),
+	return launch(t, m, tag, append([]string{"rspregistrar", "-loglevel=4", "-logcolor=off", "-asap=" + at(asapAt), "-enrp=" + at(asapAt+1),
 		fmt.Sprintf("-identifier=0x%08x", id), "-asapannounce=off", "-enrpannounce=off",
 		"-peerheartbeatcycle=1000", "-peermaxtimelastheard=2500", "-peermaxtimenoresponse=1500", "-takeoverexpiryinterval=2000",
-		"-mentordiscoverytimeout=2000", "-endpointkeepalivetransmissioninterval=1500", "-endpointkeepalivetimeoutinterval=1500"}, more...)...)
-	p.await(t, "Registrar started", 20*time.Second)
-	return p
+		"-mentordiscoverytimeout=2000", "-endpointkeepalivetransmissioninterval=1500", "-endpointkeepalivetimeoutinterval=1500"}, more...))
 }
 
 // ended reports whether the program has ended, and with which status.

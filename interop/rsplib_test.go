@@ -40,11 +40,16 @@ func rspregistrar(m machine, id uint32, peers ...string) []string {
 // startRegistrar starts rsplib's registrar in a guest.
 func startRegistrar(t testing.TB, m machine, id uint32, peers ...string) *peer {
 	t.Helper()
-	args := rspregistrar(m, id, peers...)
+	return launch(t, m, "registrar", rspregistrar(m, id, peers...))
+}
+
+// launch starts rsplib's registrar with this command line, and waits until it runs. The
+// associations of one before, at the same ports, may still be closing: then it tries again.
+func launch(t testing.TB, m machine, tag string, args []string) *peer {
+	t.Helper()
 	for try := 0; ; try++ {
-		p := m.start(t, "registrar", args...)
-		p.await(t, "Registrar started|Address already in use", 15*time.Second)
-		// The associations of the registrar before may still be closing.
+		p := m.start(t, tag, args...)
+		p.await(t, "Registrar started|Address already in use", 20*time.Second)
 		if strings.Contains(p.log(), "Registrar started") || try == 10 {
 			require.Contains(t, p.log(), "Registrar started")
 			return p
