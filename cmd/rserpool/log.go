@@ -2,6 +2,7 @@ package main
 
 import (
 	"io"
+	"time"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -44,5 +45,27 @@ func newLoggerAt(l zapcore.LevelEnabler, format string, w io.Writer) (*zap.Logge
 	default:
 		return nil, usage("--log-format: unknown format %q (text or json)", format)
 	}
-	return zap.New(zapcore.NewCore(enc, zapcore.Lock(zapcore.AddSync(w)), l)), nil
+	core := zapcore.NewCore(enc, zapcore.Lock(zapcore.AddSync(w)), l)
+	return zap.New(&bounded{core, zapcore.NewSamplerWithOptions(core, time.Second, logFirst, logEvery)}), nil
+}
+
+// In a second so many lines with the same message are written, and then one of so many.
+const logFirst, logEvery = 100, 1000
+
+// bounded is a log that strangers cannot fill the disk with: many lines tell what they
+// did, at once. Who asks for debug gets it all.
+type bounded struct {
+	zapcore.Core
+	sampled zapcore.Core
+}
+
+func (b *bounded) With(fields []zapcore.Field) zapcore.Core {
+	return &bounded{b.Core.With(fields), b.sampled.With(fields)}
+}
+
+func (b *bounded) Check(e zapcore.Entry, c *zapcore.CheckedEntry) *zapcore.CheckedEntry {
+	if b.Enabled(zapcore.DebugLevel) {
+		return b.Core.Check(e, c)
+	}
+	return b.sampled.Check(e, c)
 }

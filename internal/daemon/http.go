@@ -27,6 +27,14 @@ func Handler(r *registrar.Registrar, more ...prometheus.Collector) http.Handler 
 	return mux
 }
 
+// newServer returns a server whose connections do not last for ever, whatever the other
+// side does or leaves undone. Profiles take as long as they were asked for, 30 seconds by
+// default, and traces.
+func newServer(h http.Handler) *http.Server {
+	return &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 5 * time.Minute,
+		IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
+}
+
 // Serve listens on address, serves h until ctx ends and returns the address in
 // use and a function that waits for the end.
 func Serve(ctx context.Context, address string, h http.Handler) (net.Addr, func() error, error) {
@@ -34,7 +42,7 @@ func Serve(ctx context.Context, address string, h http.Handler) (net.Addr, func(
 	if err != nil {
 		return nil, nil, err
 	}
-	s := &http.Server{Handler: ownHost(l.Addr(), address, h), ReadHeaderTimeout: 5 * time.Second}
+	s := newServer(ownHost(l.Addr(), address, h))
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(l) }()
 	wait := func() error {
