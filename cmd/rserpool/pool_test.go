@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/rserpool/rserpool/asap"
 	"github.com/rserpool/rserpool/asap/core"
 	"github.com/rserpool/rserpool/poolelement"
 )
@@ -302,4 +303,25 @@ func TestCallWaitsForWork(t *testing.T) {
 	code := run(ctx, append(flags, "call", "P"), in, &out, io.Discard)
 	require.Equal(t, 0, code)
 	require.Equal(t, 1, strings.Count(out.String(), "\n"), "asked once: %s", out.String())
+}
+
+// RFC 5352 §3.3: users may come over TCP.
+func TestResolveOverTCP(t *testing.T) {
+	udp, port := udpPort(t), tcpPort(t)
+	spawnRegistrar(t, "--listen", fmt.Sprintf("127.0.0.1@%d", udp), "--http", "off", "--asap-tcp", "127.0.0.1:"+port)
+	serve(t, asapOn(udp), "echo", "--pool", "Echo", "--id", "7")
+	c, err := net.Dial("tcp", "127.0.0.1:"+port)
+	require.NoError(t, err)
+	defer c.Close()
+	require.NoError(t, c.SetDeadline(time.Now().Add(20*time.Second)))
+	_, err = c.Write((&asap.HandleResolution{Handle: "Echo"}).AppendTo(nil)) // a multiple of four bytes
+	require.NoError(t, err)
+	b := make([]byte, 1000)
+	n, err := io.ReadAtLeast(c, b, 4)
+	require.NoError(t, err)
+	_, err = io.ReadFull(c, b[n:max(n, (int(b[2])<<8|int(b[3])+3)&^3)])
+	require.NoError(t, err)
+	m, err := asap.Decode(b[:int(b[2])<<8|int(b[3])])
+	require.NoError(t, err)
+	require.EqualValues(t, 7, m.(*asap.HandleResolutionResponse).Elements[0].ID)
 }
