@@ -60,12 +60,16 @@ func (a *Association) turn(now time.Time) {
 	a.arm()
 }
 
-// afterRead runs the turn after n bytes were read, if there is a point to it: all
-// that a read can bring about is news of the window, and these can wait while the
+// afterRead runs the turn after n bytes were read, if there is a point to it: what a
+// read can bring about is news of the window, mostly, and these can wait while the
 // reader is busy with what it has.
 func (a *Association) afterRead(n int, more bool) {
 	a.eaten += n + readOverhead
-	if !more || a.eaten >= a.settings.recvBuffer/8 {
+	if more && a.eaten < a.settings.recvBuffer/8 {
+		return
+	}
+	a.eaten = 0
+	if a.held > 0 || a.core.ReadNews() {
 		a.turn(time.Now())
 	}
 }

@@ -89,6 +89,12 @@ func (e *events) trim() {
 	}
 }
 
+// ReadNews says, after everything was polled and then messages were read, whether that
+// has brought anything about: a SACK with the window that is open again, or an event.
+func (a *Association) ReadNews() bool {
+	return a.rx.sackNow || a.ev.head < len(a.ev.q) || a.rx.inbox.Woken()
+}
+
 // PollEvent returns the next event, false if there is none.
 func (a *Association) PollEvent() (Event, bool) {
 	if v, ok := a.ev.pop(); ok {

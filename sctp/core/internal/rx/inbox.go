@@ -274,6 +274,9 @@ func (x *Inbox) dequeue(m *message) {
 // TakeReadable returns a stream that became readable since it was last asked.
 func (x *Inbox) TakeReadable() (wire.StreamID, bool) { return x.woken.pop() }
 
+// Woken says whether TakeReadable has one to return.
+func (x *Inbox) Woken() bool { return !x.woken.empty() }
+
 // queue is stream identifiers, first in, first out, whose memory is reused.
 type queue struct {
 	ids  []wire.StreamID
