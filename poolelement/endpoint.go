@@ -2,6 +2,7 @@ package poolelement
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"sync"
@@ -78,6 +79,12 @@ func openEndpoint(s *setup, cfg *Config) (*Endpoint, error) {
 	}
 	return ep, nil
 }
+
+// SetTLS replaces Config.TLS for handshakes that begin from now on, for example because a
+// certificate is about to expire; the association with the home registrar stays. TLS cannot
+// be turned on or off by it: that is an error, and so is what Config.TLS could not be.
+// Nothing has changed then.
+func (ep *Endpoint) SetTLS(c *tls.Config) error { return ep.agent.SetTLS(c) }
 
 // ASAPPort returns the SCTP port of the ASAP endpoint.
 func (ep *Endpoint) ASAPPort() uint16 { return ep.agent.Port() }

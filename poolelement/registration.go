@@ -2,6 +2,7 @@ package poolelement
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -260,6 +261,9 @@ func (m *membership) ID() rserpool.PEID {
 
 // ASAPPort returns the SCTP port of the ASAP endpoint.
 func (m *membership) ASAPPort() uint16 { return m.ep.ASAPPort() }
+
+// SetTLS is that of the element's Endpoint.
+func (m *membership) SetTLS(c *tls.Config) error { return m.ep.SetTLS(c) }
 
 // Draining returns a channel that is closed when Shutdown or Close begins. A
 // handler of long sessions watches it, gives its user a last cookie and closes the

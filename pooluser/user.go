@@ -2,6 +2,7 @@ package pooluser
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -105,6 +106,11 @@ func (pu *PoolUser) Close() error {
 	}
 	return nil
 }
+
+// SetTLS replaces Config.TLS for handshakes that begin from now on, for example because the
+// authority of the registrars changes; the association with a registrar stays. TLS cannot be
+// turned on or off by it: that is an error, and nothing has changed then.
+func (pu *PoolUser) SetTLS(c *tls.Config) error { return pu.agent.SetTLS(c) }
 
 // Element is a pool element as a registrar describes it.
 type Element = rserpool.PoolElement

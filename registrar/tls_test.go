@@ -260,3 +260,53 @@ func TestTLSIsNotTurnedOnLater(t *testing.T) {
 		require.ErrorContains(t, s.up[1].Reconfigure(t.Context(), &registrar.Config{TLS: newAuthority(t).config(1)}), "start only")
 	})
 }
+
+// Elements and users take other certificates and authorities for handshakes from then on, too:
+// when a registrar with the new ones comes and the old one goes, those that have changed go
+// to it.
+func TestTLSChangesOfElementsAndUsers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, old := newSecured(t, 2)
+		fresh := newAuthority(t)
+		both := old.pool.Clone()
+		both.AddCert(fresh.cert)
+		s.adapt = func(i int, c *registrar.Config) {
+			c.TLS = old.config(i)
+			if i == 2 {
+				c.TLS, c.Peers = fresh.config(i), nil
+			}
+		}
+		s.start(1)
+		s.ready()
+		pe, err := poolelement.Listen(t.Context(), "pool", &poolelement.Config{
+			Registrars: s.asap, Stack: s.Stack(11), PEID: 11, Profile: asapcore.ProfileFast, TLS: old.config(11),
+		})
+		require.NoError(t, err)
+		defer pe.Close()
+		pu, err := pooluser.New(&pooluser.Config{Registrars: s.asap, Stack: s.Stack(21), Profile: asapcore.ProfileFast, TLS: old.asked(), StaleCache: -1})
+		require.NoError(t, err)
+		defer pu.Close()
+		_, err = pu.Resolve(t.Context(), "pool")
+		require.NoError(t, err)
+
+		require.Error(t, pe.SetTLS(nil))
+		require.Error(t, pe.SetTLS(fresh.asked()), "registrars dial elements, which show a certificate")
+		require.Error(t, pu.SetTLS(&tls.Config{}))
+		next := fresh.config(11)
+		next.RootCAs = both
+		require.NoError(t, pe.SetTLS(next))
+		require.NoError(t, pu.SetTLS(fresh.asked()))
+		time.Sleep(10 * time.Second)
+		require.True(t, s.agree(1), "what there was stays")
+
+		s.start(2)
+		s.ready()
+		require.NoError(t, s.up[1].Close())
+		delete(s.up, 1)
+		within(t, 20*time.Second, func() bool { return s.agree(1) }, "the element is with the new one")
+		within(t, 20*time.Second, func() bool {
+			els, err := pu.Resolve(t.Context(), "pool")
+			return err == nil && len(els) == 1
+		}, "and so is the user")
+	})
+}

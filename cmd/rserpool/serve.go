@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -71,8 +69,8 @@ elements of a pool need the same one. The load of the adaptive ones is that of
 
 The state that users carry from one element to the next is open to them unless
 --cookie-key names a file with a secret in Base64 on each line, as "openssl rand
--base64 32" prints it: the same at all elements. The first seals, all open;
-SIGHUP has the file read again.`,
+-base64 32" prints it: the same at all elements. The first seals, all open.
+SIGHUP has this file and those of --tls-ca, --tls-cert and --tls-key read again.`,
 		Example: `  rserpool serve echo --pool EchoPool
   rserpool serve files --root /srv/files --pool FilePool --policy LeastUsed
   rserpool serve pingpong --pool PingPongPool --registrar 192.0.2.1:3863`,
@@ -188,31 +186,6 @@ func (o *serveOptions) keys() ([]cookie.Key, error) {
 	return keys, nil
 }
 
-// rekey has the file read again on each SIGHUP, until stop is called.
-func (o *serveOptions) rekey(s *cookie.Sealer, log *zap.Logger) (stop func()) {
-	ch, done := make(chan os.Signal, 1), make(chan struct{})
-	signal.Notify(ch, syscall.SIGHUP)
-	go func() {
-		defer close(done)
-		for range ch {
-			keys, err := o.keys()
-			if err == nil {
-				err = s.SetKeys(keys)
-			}
-			if err != nil {
-				log.Error("secrets not read again, nothing has changed", zap.String("reason", oneLine(err)))
-				continue
-			}
-			log.Info("secrets read again", zap.Stringer("sealing", keys[0]), zap.Int("keys", len(keys)))
-		}
-	}()
-	return func() {
-		signal.Stop(ch)
-		close(ch)
-		<-done
-	}
-}
-
 func (o *serveOptions) run(c *cobra.Command, name string) (err error) {
 	if o.pool == "" {
 		return usage("serve: --pool is missing")
@@ -236,8 +209,9 @@ func (o *serveOptions) run(c *cobra.Command, name string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, done()) }()
-	if cfg.Cookies != nil {
-		defer o.rekey(cfg.Cookies, cfg.Logger)()
+	again := &refresher{options: o, cookies: cfg.Cookies, secured: cfg.TLS != nil, log: cfg.Logger}
+	if again.cookies != nil || again.secured {
+		defer again.onHangup()()
 	}
 	h, err := service.New(name, service.Options{Root: o.root, Block: int(o.block), FailAfter: o.failAfter, Capacity: o.capacity})
 	if err != nil {
@@ -256,6 +230,7 @@ func (o *serveOptions) run(c *cobra.Command, name string) (err error) {
 		return err
 	}
 	defer pe.Close()
+	again.attach(pe)
 	o.client.observe.Collect(daemon.ElementCollector(pe.Info))
 	stopCSP, err := o.client.csp.start(elementReport(pe))
 	if err != nil {

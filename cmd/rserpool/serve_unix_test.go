@@ -48,3 +48,26 @@ func TestSecretsAreReadAgain(t *testing.T) {
 		require.NotContains(t, p.errs.String(), secret)
 	}
 }
+
+// SIGHUP has an element read its certificate, key and authority again; one with a mistake
+// changes nothing.
+func TestCertificatesOfAnElementAreReadAgain(t *testing.T) {
+	udp := udpPort(t)
+	cert, key := tlsFiles(t)
+	spawnRegistrar(t, "--listen", fmt.Sprintf("127.0.0.1@%d", udp), "--http", "off", "--profile", "fast",
+		"--tls-ca", cert, "--tls-cert", cert, "--tls-key", key)
+	at := []string{"--registrar", fmt.Sprintf("127.0.0.1:3864@%d", udp), "--profile", "fast", "--tls-ca", cert}
+	p := spawn(t, append([]string{"serve", "echo", "--pool", "Echo", "--listen", "127.0.0.1@0", "--tls-cert", cert, "--tls-key", key}, at...)...)
+	p.awaits(&p.out, "registered 0x")
+	require.NoError(t, p.cmd.Process.Signal(syscall.SIGHUP))
+	p.awaits(&p.errs, "certificates read again")
+	b, err := os.ReadFile(key)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(key, []byte("damaged"), 0o600))
+	require.NoError(t, p.cmd.Process.Signal(syscall.SIGHUP))
+	p.awaits(&p.errs, "nothing has changed")
+	require.NoError(t, os.WriteFile(key, b, 0o600))
+	require.Equal(t, "hello\n", ok(t, "hello\n", append([]string{"call", "Echo"}, at...)...))
+	require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
+	require.Zero(t, p.ended())
+}

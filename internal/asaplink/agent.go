@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -50,8 +51,8 @@ type Agent struct {
 	onEvent  func(core.Event)
 	log      *zap.Logger
 
-	tls         *tls.Config   // nil without TLS
-	dialTimeout time.Duration // of its handshake
+	tls         atomic.Pointer[tls.Config] // for handshakes; nil without TLS
+	dialTimeout time.Duration              // of its handshake
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -98,7 +99,8 @@ func Start(cfg *Config) (*Agent, error) {
 		a.log = zap.NewNop()
 	}
 	a.greeting.Most, a.greeting.PerSource = maxGreeting, maxGreetingPerSource
-	a.tls, a.dialTimeout = cfg.TLS, e.Profile().Transport.DialTimeout
+	a.tls.Store(cfg.TLS)
+	a.dialTimeout = e.Profile().Transport.DialTimeout
 	a.sctp.LocalPort = cfg.Port
 	// A registrar that is gone must not hold up whoever closes.
 	a.sctp.Linger = e.Profile().Transport.DialTimeout
@@ -274,7 +276,7 @@ func (a *Agent) accept() {
 		if err != nil {
 			return
 		}
-		if a.tls == nil {
+		if a.tls.Load() == nil {
 			a.adopt(assoc, nil)
 			continue
 		}

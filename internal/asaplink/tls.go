@@ -2,6 +2,8 @@ package asaplink
 
 import (
 	"context"
+	"crypto/tls"
+	"errors"
 	"fmt"
 	"net/netip"
 
@@ -23,10 +25,29 @@ func (c *Config) checkTLS() error {
 	return nil
 }
 
+// errTLSChange is a new configuration that would have TLS begin or end: registrars have other
+// ports for that.
+var errTLSChange = errors.New("asap: TLS can be turned on and off with a start only")
+
+// SetTLS replaces the configuration for handshakes that begin from now on; the association
+// with the home registrar stays. Where there is no TLS there will be none, and the other way
+// round: that is an error.
+func (a *Agent) SetTLS(cfg *tls.Config) error {
+	if (cfg != nil) != (a.tls.Load() != nil) {
+		return errTLSChange
+	}
+	if err := (&Config{TLS: cfg, Listen: a.listener != nil}).checkTLS(); err != nil {
+		return err
+	}
+	a.tls.Store(cfg)
+	return nil
+}
+
 // greet makes the handshake of TLS as the one that has dialed, or was; it does nothing
 // without TLS.
 func (a *Agent) greet(life context.Context, assoc *sctp.Association, to netip.Addr, dialed bool) (*securelink.Link, error) {
-	if a.tls == nil {
+	cfg := a.tls.Load()
+	if cfg == nil {
 		return nil, nil
 	}
 	ctx, cancel := context.WithTimeout(life, a.dialTimeout)
@@ -34,9 +55,9 @@ func (a *Agent) greet(life context.Context, assoc *sctp.Association, to netip.Ad
 	var l *securelink.Link
 	var err error
 	if dialed {
-		l, err = securelink.Client(ctx, life, assoc, sctp.PPID(asap.PPID), securelink.ClientConfig(a.tls, to))
+		l, err = securelink.Client(ctx, life, assoc, sctp.PPID(asap.PPID), securelink.ClientConfig(cfg, to))
 	} else {
-		l, err = securelink.Server(ctx, life, assoc, sctp.PPID(asap.PPID), securelink.ServerConfig(a.tls, true))
+		l, err = securelink.Server(ctx, life, assoc, sctp.PPID(asap.PPID), securelink.ServerConfig(cfg, true))
 	}
 	if err != nil {
 		log := a.log.Debug
