@@ -115,8 +115,10 @@ type Config struct {
 	Congestion congestion.Algorithm
 
 	// StrictRecovery is loss recovery by the letter of RFC 9260 §7.2.4: a retransmission
-	// that gets lost as well waits for the retransmission timer, which is at least RTOMin.
-	// False: what was sent later and is acknowledged reports it missing.
+	// that gets lost as well, and what is lost at the end of a flight, waits for the
+	// retransmission timer, which is at least RTOMin. False: what was sent later and is
+	// acknowledged reports it missing, and after two round trips of silence a packet is
+	// sent again to learn what was lost (RFC 8985 §7).
 	StrictRecovery bool
 
 	// Linger is how long Close waits for the graceful shutdown before it aborts.

@@ -137,6 +137,7 @@ var stackMetrics = []stackMetric{
 	counter("chunks_duplicate", "DATA chunks received twice.", func(s *stats) uint64 { return s.Totals.DuplicatesIn }),
 	counter("chunks_retransmitted", helpRtx, func(s *stats) uint64 { return s.Totals.FastRetransmits }, "why", "gap"),
 	counter("chunks_retransmitted", helpRtx, func(s *stats) uint64 { return s.Totals.T3Chunks }, "why", "t3"),
+	counter("chunks_retransmitted", helpRtx, func(s *stats) uint64 { return s.Totals.LossProbes }, "why", "probe"),
 	counter("chunks_retransmitted", helpRtx, func(s *stats) uint64 { return s.Totals.ControlRetransmitted }, "why", "control"),
 
 	counter("messages", helpMessages, func(s *stats) uint64 { return s.Totals.MessagesIn }, "direction", "in"),

@@ -13,7 +13,7 @@ import (
 //	os= mis= recvbuf= sendbuf= maxmessage= mtu=   numbers
 //	nagle        small messages wait for others
 //	ecn          Explicit Congestion Notification is offered
-//	strict       lost fast retransmissions are left to T3-rtx
+//	strict       no second fast retransmission, no loss probes
 //	undelivered  messages that could not be delivered are shown
 //	hidepf       potentially failed paths are shown as active
 func (h *host) configure(f *fields) error {

@@ -76,8 +76,10 @@ type Config struct {
 	NoDelay bool
 
 	// StrictRecovery leaves a chunk whose fast retransmission was lost as well to T3-rtx
-	// (RFC 9260 §7.2.4 step 5). Without it, what was sent after the retransmission and is
-	// acknowledged reports it missing like any other.
+	// (RFC 9260 §7.2.4 step 5), and all that nothing reports missing. Without it, what was
+	// sent after the retransmission and is acknowledged reports it missing like any other,
+	// and when nothing is acknowledged for two round trips a chunk is sent again to learn
+	// what was lost (RFC 8985 §7).
 	StrictRecovery bool
 
 	// Congestion makes the controller of a path; nil: congestion.Reno.

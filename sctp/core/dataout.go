@@ -140,15 +140,16 @@ func (a *Association) appendLost(now time.Time, b []byte, start int, p *path.Pat
 		p.CC.OnSent(now, size, p.InFlight)
 		a.tx.out.Resend(t, p)
 		a.tx.peerRwnd = max(0, a.tx.peerRwnd-int(c.Len)) // §6.2.1 B
-		b = a.appendChunk(b, start, t, c, false)
+		probe := p.Tail.Probing && t == p.Tail.TSN
+		b = a.appendChunk(b, start, t, c, probe)
 		a.ecn.again = true
 		a.stats.Retransmitted++
 		p.Count.Retransmitted++
-		p.LastData = now
+		p.Sent(now)
 		if a.cfg.Trace.Retransmit != nil {
 			a.cfg.Trace.Retransmit(t, fast)
 		}
-		if t == p.Oldest {
+		if t == p.Oldest && !probe {
 			p.RestartT3(now) // §6.1: the earliest outstanding chunk is sent again
 		} else {
 			p.StartT3(now)
@@ -187,7 +188,7 @@ func (a *Association) appendFragment(now time.Time, b []byte, start int, p *path
 	p.Burst += tx.Size(n)
 	p.Time(now, tsn)
 	p.StartT3(now)
-	p.LastData = now
+	p.Sent(now)
 	a.countOut(&c, m, n)
 	return a.appendChunk(b, start, tsn, t.out.At(tsn), a.wantsAckNow(p, c, m))
 }

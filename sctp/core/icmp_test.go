@@ -286,7 +286,7 @@ func TestVerifiedUnreachableWaitsForUnconfirmedPaths(t *testing.T) {
 // RFC 6951 §5.5 with hosts that send few ICMP messages: what T3-rtx sends after such a
 // message begins with a probe, so the next one is believed.
 func TestVerifiedUnreachableByRetransmission(t *testing.T) {
-	w, a, _ := connected(t, 9, nil)
+	w, a, _ := connected(t, 9, func(c *core.Config) { c.StrictRecovery = true })
 	q := quotesOf(a)
 	as := a.only()
 	w.net.SetFilter(nothing)

@@ -42,8 +42,9 @@ func (l *lossy) note(tsn wire.TSN) {
 	l.line = append(l.line, tsn)
 }
 
-// deliver lets the oldest packet under way arrive, or get lost.
+// deliver lets the oldest packet under way arrive, or get lost, a little later.
 func (l *lossy) deliver() {
+	l.run(100 * time.Microsecond)
 	tsn := l.line[0]
 	l.line = l.line[1:]
 	if l.drop(tsn, l.sent[tsn]) {
@@ -62,7 +63,19 @@ func (l *lossy) deliver() {
 			s.Gaps = append(s.Gaps, wire.GapBlock{Start: i, End: i})
 		}
 	}
-	for _, p := range l.inject(l.as.LocalTag(), s) {
+	l.take(l.inject(l.as.LocalTag(), s))
+}
+
+// run lets time pass.
+func (l *lossy) run(d time.Duration) {
+	l.out = nil
+	l.w.run(d)
+	l.take(l.out)
+}
+
+// take puts what was sent on its way.
+func (l *lossy) take(packets []wire.Packet) {
+	for _, p := range packets {
 		for c := range p.Chunks() {
 			if c.Type() == wire.TypeData {
 				var d wire.Data
@@ -134,8 +147,77 @@ func TestChunkThatNeverArrivesWaitsForT3(t *testing.T) {
 	}
 	require.Equal(t, 8, l.sent[at])
 	require.Zero(t, l.as.Paths()[0].Errors)
-	l.w.run(2 * time.Second)
+	l.run(2 * time.Second)
 	require.Positive(t, l.as.Paths()[0].Errors)
+}
+
+// RFC 8985 §7.4: a probe tells what of the end of a flight is lost. The window is halved
+// once, and nothing is sent again needlessly but the probe.
+func TestLossProbeFindsALostFlight(t *testing.T) {
+	l := newLossy(t, nil)
+	l.grow(40)
+	lost := wire.TSN(0)
+	l.drop = func(tsn wire.TSN, nth int) bool {
+		lost = max(lost, tsn)
+		return nth == 1
+	}
+	for len(l.line) > 0 {
+		l.deliver()
+	}
+	window, first := l.cwnd(), l.cum+1
+	l.run(100 * time.Millisecond)
+	require.Equal(t, []wire.TSN{lost}, l.line)
+	l.drop = func(wire.TSN, int) bool { return false }
+	l.deliver()
+	require.InDelta(t, window/2, l.cwnd(), 1416, "it grew for the SACK before")
+	for len(l.line) > 0 {
+		l.deliver()
+	}
+	s := l.as.Stats()
+	require.Equal(t, uint64(1), s.LossProbes)
+	require.Equal(t, uint64(lost-first+1), s.Retransmitted)
+	require.Zero(t, s.T3Expirations)
+	require.Zero(t, l.as.Buffered())
+	require.GreaterOrEqual(t, l.cwnd(), window/2)
+}
+
+// RFC 8985 §7.3: while there is no answer to a probe there is no other, and T3-rtx expires
+// no later than without it.
+func TestLossProbeIsOne(t *testing.T) {
+	l := newLossy(t, nil)
+	l.grow(20)
+	l.drop = func(wire.TSN, int) bool { return true }
+	for len(l.line) > 0 {
+		l.deliver()
+	}
+	l.run(900 * time.Millisecond)
+	require.Len(t, l.line, 1)
+	l.run(110 * time.Millisecond)
+	s := l.as.Stats()
+	require.Equal(t, uint64(1), s.LossProbes)
+	require.Equal(t, uint64(1), s.T3Expirations)
+}
+
+// A flow with pauses, over a path that loses nothing, is not disturbed by probes: each
+// message is sent once, though the peer delays its acknowledgements.
+func TestLossProbesWaitForDelayedAcknowledgements(t *testing.T) {
+	w, a, b := connected(t, 5, nil)
+	for i := range 100 {
+		for range 1 + i%5 {
+			require.NoError(t, a.only().Send(w.now, &core.Outgoing{}, make([]byte, 1+i*14)))
+			a.drain(a.only())
+			w.run(time.Duration(i%7) * time.Millisecond)
+		}
+		w.run(time.Duration(i) * 7 * time.Millisecond)
+		for buf := make([]byte, 1500); ; {
+			if _, _, err := b.only().Receive(w.now, buf); err != nil {
+				break
+			}
+		}
+		b.drain(b.only())
+	}
+	require.Zero(t, a.only().Stats().LossProbes)
+	require.Zero(t, a.only().Stats().Retransmitted)
 }
 
 // transferred is what both ends of a transfer of some MiB counted, summed over seeds, and

@@ -30,7 +30,7 @@ func (a *Association) handleSack(now time.Time, c wire.RawChunk) bool {
 		a.protocolViolation(now, "SACK acknowledges a TSN never sent")
 		return false
 	}
-	a.applySack(now, s.CumTSN, s.Gaps, window(s.ARwnd))
+	a.applySack(now, s, window(s.ARwnd))
 	return true
 }
 
@@ -43,20 +43,20 @@ func (a *Association) ackedTSN(cum wire.TSN) bool {
 // window is an a_rwnd as a number of bytes that an int of 32 bits can reckon with.
 func window(rwnd uint32) int { return int(min(rwnd, math.MaxInt32/2)) }
 
-// applySack applies an acknowledgement: cum is valid, rwnd is -1 if the chunk (a
+// applySack applies an acknowledgement: its TSN is valid, rwnd is -1 if the chunk (a
 // SHUTDOWN) does not tell it.
-func (a *Association) applySack(now time.Time, cum wire.TSN, gaps []wire.GapBlock, rwnd int) {
+func (a *Association) applySack(now time.Time, s *wire.Sack, rwnd int) {
 	t := &a.tx
 	for _, p := range a.paths.All {
 		p.Acked, p.RTT, p.OldestAcked, p.Proven, p.LossSeen, p.Clean, p.Largest = 0, 0, false, false, false, false, 0
 	}
 	flight := a.flights()
 	var acked tx.Acked
-	t.out.AckCum(cum, &t.queue, &acked)
+	t.out.AckCum(s.CumTSN, &t.queue, &acked)
 	if rwnd >= 0 {
-		t.out.AckGaps(gaps, &acked)
+		t.out.AckGaps(s.Gaps, &acked)
 	}
-	a.measure(now, cum)
+	a.measure(now, s.CumTSN)
 	inRecovery := t.recovery
 	if t.recovery && !t.out.CumAck().Less(t.exit) {
 		t.recovery = false // D iv
@@ -71,7 +71,8 @@ func (a *Association) applySack(now time.Time, cum wire.TSN, gaps []wire.GapBloc
 	for i, p := range a.paths.All {
 		a.growWindow(now, p, &acked, flight[i], inRecovery)
 	}
-	if marked := t.out.CountMisses(&acked, inRecovery, !a.cfg.StrictRecovery); marked > 0 {
+	marked := t.out.CountMisses(&acked, inRecovery, !a.cfg.StrictRecovery)
+	if marked += a.probesAnswered(now, &acked, s.Dups); marked > 0 {
 		a.fastRetransmit(now, marked, &acked)
 	}
 	if rwnd >= 0 {
@@ -80,6 +81,7 @@ func (a *Association) applySack(now time.Time, cum wire.TSN, gaps []wire.GapBloc
 	}
 	for _, p := range a.paths.All {
 		a.settleT3(now, p)
+		a.renewLossProbe(now, p)
 	}
 	if acked.CumAdvanced {
 		a.released(now)
@@ -144,6 +146,7 @@ func (a *Association) settleT3(now time.Time, p *path.Path) {
 func (a *Association) fastRetransmit(now time.Time, marked int, acked *tx.Acked) {
 	t := &a.tx
 	a.stats.FastRetransmits += uint64(marked)
+	a.forgetProbes()
 	sent, _ := t.out.NextLost()
 	if acked.Again {
 		// A retransmission that was sent after the window was reduced, and lost, is one more
@@ -243,6 +246,7 @@ func (a *Association) surrender(p *path.Path) int {
 	t := &a.tx
 	p.StopT3()
 	p.Timing = false
+	p.Tail.Answered()
 	before := t.out.InFlight()
 	n := t.out.MarkPathLost(p)
 	t.peerRwnd += before - t.out.InFlight() // §6.2.1 C

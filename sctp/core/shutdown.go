@@ -141,7 +141,7 @@ func (a *Association) handleShutdown(now time.Time, p *path.Path, c wire.RawChun
 		a.ev.push(Event{Kind: EventPeerShutdown})
 	}
 	if !old {
-		a.applySack(now, s.CumTSN, nil, -1)
+		a.applySack(now, &wire.Sack{CumTSN: s.CumTSN}, -1)
 	}
 	switch state {
 	case ShutdownSent: // both at once

@@ -31,6 +31,8 @@ type Stats struct {
 	T3Expirations                uint64 // retransmission timer
 	T3Chunks                     uint64 // DATA chunks that it marked for retransmission
 
+	LossProbes uint64 // DATA chunks sent again because nothing was acknowledged for a while
+
 	Dropped  uint64 // packets and chunks discarded as invalid
 	NoRoom   uint64 // DATA chunks dropped for lack of buffer
 	Restarts uint64 // of the peer

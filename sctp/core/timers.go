@@ -89,6 +89,7 @@ func (a *Association) NextTimeout() (time.Time, bool) {
 	next := a.timers.next()
 	for _, p := range a.paths.All {
 		next = earliest(next, p.T3)
+		next = earliest(next, p.LossProbeAt())
 		next = earliest(next, p.Heartbeat.At)
 		next = earliest(next, p.Heartbeat.Expires)
 		next = earliest(next, p.Discovery.At)
@@ -160,6 +161,9 @@ func (a *Association) HandleTimeout(now time.Time) {
 		}
 		if !p.T3.IsZero() && !p.T3.After(now) {
 			a.onT3(now, p)
+		}
+		if at := p.LossProbeAt(); !at.IsZero() && !at.After(now) {
+			a.onSilence(now, p)
 		}
 		a.onHeartbeatTimers(now, p)
 		a.onDiscoveryTimer(now, p)

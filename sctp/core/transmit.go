@@ -62,6 +62,9 @@ func (a *Association) PollTransmit(now time.Time, buf []byte, maxSegments int) (
 	}
 	a.stats.PacketsOut += packets
 	p.Count.PacketsOut += packets
+	if p.LastData.Equal(now) {
+		a.awaitLossProbe(now, p)
+	}
 	t.Data = b
 	return t, true
 }

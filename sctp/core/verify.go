@@ -47,7 +47,8 @@ func (a *Association) verifyTimers() error {
 		rule(!sends || held || a.front(a.now) == nil || a.tx.out.Len() > 0 || a.timers.running(timerProbe), "messages wait for nothing"),
 	}
 	for _, p := range a.paths.All {
-		errs = append(errs, rule(p.T3.IsZero() == (p.InFlight == 0), fmt.Sprint("T3-rtx of ", p.Remote, " in flight ", p.InFlight)))
+		errs = append(errs, rule(p.T3.IsZero() == (p.InFlight == 0), fmt.Sprint("T3-rtx of ", p.Remote, " in flight ", p.InFlight)),
+			rule(p.LossProbeAt().IsZero() || !p.T3.IsZero(), fmt.Sprint("a loss probe of ", p.Remote, " without T3-rtx")))
 		errs = append(errs, rule(!p.Discovery.Due && (p.Discovery.SentAt.IsZero() || !p.Discovery.At.IsZero()), fmt.Sprint("PROBE_TIMER of ", p.Remote)))
 	}
 	return errors.Join(errs...)

@@ -80,13 +80,15 @@ type Path struct {
 	T3       time.Time     // retransmission timer; zero: not running
 	MinRTT   time.Duration // the least that was measured, 0: none
 
-	LastData  time.Time // when DATA was last sent; zero: never
-	Decayed   time.Time // until when the idle rule of §7.2.1 was applied
-	Burst     int       // bytes sent less those acknowledged since sending last paused, §6.1 D
+	LastData  time.Time     // when DATA was last sent; zero: never
+	Decayed   time.Duration // how long after that the idle rule of §7.2.1 was applied
+	Burst     int           // bytes sent less those acknowledged since sending last paused, §6.1 D
 	Heartbeat Heartbeat
 
 	// Hold, if not zero, is until when nothing new may be sent (RFC 3168 §6.1.2).
 	Hold time.Time
+
+	Tail Tail
 
 	Count Counters
 
@@ -150,7 +152,7 @@ func New(id int, remote netip.AddrPort, local netip.Addr, state State, c *Config
 func (p *Path) Reroute(c *Config) {
 	p.forgetSize()
 	p.CC = c.NewController(p.Remote.Addr(), p.PMDCS())
-	p.Decayed, p.Hold, p.Burst, p.Timing, p.MinRTT = time.Time{}, time.Time{}, 0, false, 0
+	p.Decayed, p.Hold, p.Burst, p.Timing, p.MinRTT = 0, time.Time{}, 0, false, 0
 }
 
 // PacketSize is the largest SCTP packet in bytes that fits an IP MTU on the way
@@ -177,11 +179,20 @@ func (p *Path) StartT3(now time.Time) {
 	}
 }
 
-// RestartT3 starts the retransmission timer anew (R3).
-func (p *Path) RestartT3(now time.Time) { p.T3 = now.Add(p.RTO.Value()) }
+// RestartT3 starts the retransmission timer anew (R3). A loss probe is to be planned anew
+// as well.
+func (p *Path) RestartT3(now time.Time) { p.T3 = now.Add(p.RTO.Value()); p.Tail.stop() }
 
-// StopT3 stops the retransmission timer (R2).
-func (p *Path) StopT3() { p.T3 = time.Time{} }
+// StopT3 stops the retransmission timer (R2), and with it the wait for a loss probe.
+func (p *Path) StopT3() { p.T3 = time.Time{}; p.Tail.stop() }
+
+// Sent notes that DATA leaves now.
+func (p *Path) Sent(now time.Time) {
+	if p.Tail.Probing {
+		p.Tail.gap += now.Sub(p.LastData)
+	}
+	p.LastData, p.Decayed = now, 0
+}
 
 // Time begins a round-trip measurement with a chunk sent for the first time,
 // unless one is under way.
@@ -224,14 +235,11 @@ func (p *Path) Decay(now time.Time) {
 	if p.LastData.IsZero() || p.InFlight > 0 {
 		return
 	}
-	if p.Decayed.Before(p.LastData) {
-		p.Decayed = p.LastData
-	}
-	rto := p.RTO.Value()
-	periods := max(now.Sub(p.Decayed)/rto, 0)
-	p.Decayed = p.Decayed.Add(periods * rto)
+	rto, idle := p.RTO.Value(), now.Sub(p.LastData)
+	periods := max((idle-p.Decayed)/rto, 0)
+	p.Decayed += periods * rto
 	for range min(periods, maxDecay) {
-		p.CC.OnIdle(now, now.Sub(p.LastData))
+		p.CC.OnIdle(now, idle)
 	}
 }
 
@@ -241,7 +249,7 @@ const maxDecay = 32
 
 // Shift moves all times of the path by d, because the clock was set.
 func (p *Path) Shift(d time.Duration) {
-	for _, t := range []*time.Time{&p.T3, &p.Hold, &p.TimedAt, &p.LastData, &p.Decayed, &p.HeardAt, &p.Heartbeat.At, &p.Heartbeat.Expires, &p.Heartbeat.SentAt,
+	for _, t := range []*time.Time{&p.T3, &p.Hold, &p.TimedAt, &p.LastData, &p.HeardAt, &p.Heartbeat.At, &p.Heartbeat.Expires, &p.Heartbeat.SentAt,
 		&p.Discovery.At, &p.Discovery.SentAt, &p.Discovery.deaf} {
 		if !t.IsZero() {
 			*t = t.Add(d)

@@ -1,6 +1,7 @@
 package tx
 
 import (
+	"github.com/rserpool/rserpool/sctp/core/internal/path"
 	"github.com/rserpool/rserpool/sctp/wire"
 )
 
@@ -168,6 +169,19 @@ func (o *Outstanding) markMissing(t wire.TSN, c *Chunk, a *Acked) {
 	c.fastRtx = true
 	c.Path.LossSeen = true
 	o.MarkLost(t)
+}
+
+// MarkBelow marks what is in flight on a path below a TSN for fast retransmission, and
+// returns how many chunks that are.
+func (o *Outstanding) MarkBelow(p *path.Path, end wire.TSN, a *Acked) int {
+	marked := 0
+	for t := o.base; t.Less(end); t = t.Add(1) {
+		if c := o.At(t); c.fate == inFlight && c.Path == p && c.Sends < maxFast {
+			o.markMissing(t, c, a)
+			marked++
+		}
+	}
+	return marked
 }
 
 // maxFast is how often a chunk is sent before it is left to T3-rtx, whose expiry

@@ -169,6 +169,17 @@ func (o *Outstanding) MarkLost(t wire.TSN) {
 	}
 }
 
+// MarkLast marks the highest TSN in flight on p, of which there must be one, and returns
+// it.
+func (o *Outstanding) MarkLast(p *path.Path) wire.TSN {
+	t := o.next.Add(^uint32(0))
+	for c := o.At(t); c.fate != inFlight || c.Path != p; c = o.At(t) {
+		t = t.Add(^uint32(0))
+	}
+	o.MarkLost(t)
+	return t
+}
+
 // EarliestLen is the size of the earliest chunk not acknowledged, 0 if there is
 // none.
 func (o *Outstanding) EarliestLen() int {
