@@ -53,12 +53,22 @@ func (r *Registrar) listResponse(now time.Time, c *conn, p *peer, m *enrp.ListRe
 	}
 }
 
-// learn dials a registrar that a list has named. Addresses of this host are
-// believed only if they come from this host.
-func (r *Registrar) learn(now time.Time, c *conn, s *rserpool.ServerInfo) {
-	t := s.Transport.Clone()
+// believable is what the other side of c says of where a registrar is, as far as it may be
+// dialed: addresses of this host only if they come from this host, and not any number
+// of them.
+func (r *Registrar) believable(c *conn, t rserpool.Transport) rserpool.Transport {
+	t = t.Clone()
 	local := slices.ContainsFunc(c.remote.Addrs, netip.Addr.IsLoopback)
 	t.Addrs = slices.DeleteFunc(t.Addrs, func(a netip.Addr) bool { return !unicast(a) || a.IsLoopback() && !local })
+	if n := r.limits.Addresses; n > 0 && len(t.Addrs) > n {
+		t.Addrs = t.Addrs[:n]
+	}
+	return t
+}
+
+// learn dials a registrar that a list has named.
+func (r *Registrar) learn(now time.Time, c *conn, s *rserpool.ServerInfo) {
+	t := r.believable(c, s.Transport)
 	if s.ID == 0 || s.ID == r.id || t.Port == 0 || len(t.Addrs) == 0 ||
 		!r.mayDial(t.Addrs) || sameEndpoint(t, r.serverInfo(c).Transport) {
 		return

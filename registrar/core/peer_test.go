@@ -2,6 +2,7 @@ package core_test
 
 import (
 	"fmt"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -187,7 +188,7 @@ func TestZ6NamedRegistrarsAreHearsay(t *testing.T) {
 		c := g.enrp("10.0.0.9")
 		g.say(c, g.presence(0x900, "10.0.0.9", none))
 		m := &enrp.ListResponse{Sender: 0x900, Receiver: ownID}
-		for i := range 200 {
+		for i := range 30 {
 			m.Servers = append(m.Servers, rserpool.ServerInfo{
 				ID: rserpool.RegistrarID(0x1000*round + i + 1), Transport: at(fmt.Sprintf("10.1.%d.%d", round, i+1), 9901),
 			})
@@ -368,4 +369,50 @@ func TestWrongPPIDAborts(t *testing.T) { // RFC 5352 §5; as rsplib does
 	g.r.Receive(g.now, e, asap.PPID, b)
 	g.drain()
 	require.True(t, g.did(core.Abort, e))
+}
+
+// Z5: what a peer says of where it is may be anything. It is not dialed at addresses of this
+// host or of groups, nor at any number of them, when its association is lost; and others do
+// not hear of them.
+func TestZ5PeerNamesAddresses(t *testing.T) {
+	many := at("10.0.2.1", rserpool.ENRPPort)
+	for i := range 30 {
+		many.Addrs = append(many.Addrs, netip.AddrFrom4([4]byte{10, 9, 0, byte(i)}))
+	}
+	both := at("10.0.0.9", rserpool.ENRPPort)
+	both.Addrs = append(both.Addrs, netip.MustParseAddr("::1"), netip.MustParseAddr("ff02::1"))
+	for name, tc := range map[string]struct {
+		says rserpool.Transport
+		want []netip.Addr
+	}{
+		"this host":        {at("127.0.0.1", rserpool.ENRPPort), []netip.Addr{netip.MustParseAddr("10.0.0.9")}},
+		"a group":          {at("224.0.0.1", rserpool.ENRPPort), []netip.Addr{netip.MustParseAddr("10.0.0.9")}},
+		"nothing":          {at("0.0.0.0", rserpool.ENRPPort), []netip.Addr{netip.MustParseAddr("10.0.0.9")}},
+		"port 0":           {at("10.0.0.9", 0), []netip.Addr{netip.MustParseAddr("10.0.0.9")}},
+		"some":             {both, both.Addrs[:1]},
+		"more than enough": {many, many.Addrs[:16]},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := newRig(t, core.Config{})
+			other := g.peer(0x800, "10.0.0.8")
+			c := g.enrp("10.0.0.9")
+			m := g.presence(0x900, "10.0.0.9", none)
+			m.Server.Transport = tc.says
+			g.say(c, m)
+			require.Equal(t, "active", g.peerState(0x900))
+
+			g.say(other, &enrp.ListRequest{Sender: 0x800, Receiver: ownID})
+			told := one[*enrp.ListResponse](g, other).Servers[0].Transport
+			require.Equal(t, tc.want, told.Addrs)
+			require.NotZero(t, told.Port)
+			g.lose(c)
+			for _, a := range g.out {
+				if a.Kind == core.Dial {
+					require.Equal(t, tc.want, a.To.Addrs)
+					return
+				}
+			}
+			require.Fail(t, "it is not looked for")
+		})
+	}
 }

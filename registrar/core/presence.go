@@ -75,7 +75,11 @@ func (r *Registrar) heard(now time.Time, p *peer) {
 func (r *Registrar) presence(now time.Time, c *conn, p *peer, m *enrp.Presence) {
 	if m.Server != nil && m.Server.ID == p.id {
 		info := *m.Server
-		info.Transport = info.Transport.Clone()
+		info.Transport = r.believable(c, info.Transport)
+		if len(info.Transport.Addrs) == 0 || info.Transport.Port == 0 {
+			// It is dialed where it was last then, and others are told that.
+			info.Transport.Addrs, info.Transport.Port = c.confirmed().Addrs, c.remote.Port
+		}
 		p.info = &info
 		p.foreign = info.Transport.UDPPort == 0
 	}
