@@ -116,7 +116,7 @@ func (b *outbox) setAddr(i int, d *carrier.Datagram) {
 func (w *batchWriter) flush(ds []carrier.Datagram, b *outbox, n int, t *tally) error {
 	pending := icmpTries
 	for done := 0; done < n; {
-		k, err := w.conn.WriteBatch(b.messages[done:n], 0)
+		k, err := w.conn.WriteBatch(b.messages[done:n], syscall.MSG_DONTWAIT)
 		if err == nil && k > 0 {
 			for i := range k {
 				t.sent(&b.pieces[done+i])

@@ -55,6 +55,15 @@ func detach(conn conn) (*descriptor, error) {
 		return nil, errno
 	}
 	d.event = int(n)
+	// From here on, who does not want to wait says so in each call.
+	err = syscall.SetsockoptTimeval(d.fd, syscall.SOL_SOCKET, syscall.SO_RCVTIMEO, &syscall.Timeval{Usec: 1})
+	if err == nil {
+		err = syscall.SetNonblock(d.fd, false)
+	}
+	if err != nil {
+		_ = d.Close()
+		return nil, err
+	}
 	return d, conn.Close()
 }
 

@@ -53,6 +53,7 @@ type batchReader struct {
 	want    int                   // argument of the call
 	got     int                   // results of the call
 	drained bool                  // the last call left nothing: wait before the next
+	steady  int                   // calls that received something since one waited in vain
 	errno   syscall.Errno
 	notices *notices
 	zones   map[uint32]string // names of interfaces, for link-local addresses
@@ -122,17 +123,31 @@ func (b *inbox) reset(n int) {
 // which it is also with something in the error queue.
 func (r *batchReader) recv(fd uintptr) bool {
 	failed := r.s.noticed.Swap(false)
+	var flags uintptr = syscall.MSG_DONTWAIT
 	if r.drained && !failed {
 		r.drained = false
-		return false
+		if r.steady < steadyReads {
+			return false
+		}
+		flags = msgWaitForOne
 	}
 	for range receiveTries {
-		if r.got, r.errno = recvmmsg(fd, r.inbox.messages[:r.want], 0); r.errno == 0 || r.errno == syscall.EAGAIN {
+		if r.got, r.errno = recvmmsg(fd, r.inbox.messages[:r.want], flags); r.errno == 0 || r.errno == syscall.EAGAIN {
 			break
+		}
+		flags = syscall.MSG_DONTWAIT
+		if r.errno == syscall.EINTR {
+			continue
 		}
 		// It may be what an ICMP message left behind. Data comes first.
 		failed = true
 		r.s.count.readErrors.Add(1)
+	}
+	switch {
+	case r.errno == 0:
+		r.steady = min(r.steady+1, steadyReads)
+	case flags == msgWaitForOne:
+		r.steady = 0
 	}
 	if r.errno != 0 {
 		r.got = 0
@@ -144,15 +159,23 @@ func (r *batchReader) recv(fd uintptr) bool {
 	return r.notices.n > 0 || r.errno != syscall.EAGAIN
 }
 
+// steadyReads is how many calls have to receive something until recv waits in the call
+// that receives, which saves the other one. Nobody can end that wait, so it is short
+// (see descriptor), and after a vain one it is as before.
+const steadyReads = 16
+
+// msgWaitForOne is MSG_WAITFORONE: recvmmsg waits for the first datagram only.
+const msgWaitForOne = 0x10000
+
 // receiveTries bounds how often an error makes recv call again at once.
 const receiveTries = 3
 
-// recvmmsg is the system call, repeated as long as a signal interrupts it.
+// recvmmsg is the system call, repeated as long as a signal interrupts it, unless it waits.
 func recvmmsg(fd uintptr, messages []mmsghdr, flags uintptr) (int, syscall.Errno) {
 	for {
 		n, _, errno := syscall.Syscall6(syscall.SYS_RECVMMSG, fd,
 			uintptr(unsafe.Pointer(&messages[0])), uintptr(len(messages)), flags, 0, 0)
-		if errno != syscall.EINTR {
+		if errno != syscall.EINTR || flags&msgWaitForOne != 0 {
 			return int(n), errno
 		}
 	}
