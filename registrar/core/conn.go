@@ -54,10 +54,9 @@ type conn struct {
 	serve  *download            // handle table being fetched by the peer
 
 	// ASAP
-	dialKey endpoint                     // where it is dialed
-	waiting []handlespace.Key            // elements it is dialed for
-	held    map[handlespace.Key]struct{} // elements that live on it
-	pools   map[rserpool.PoolHandle]int  // of held elements
+	dialKey endpoint          // where it is dialed
+	waiting []handlespace.Key // elements it is dialed for
+	held    residents         // elements that live on it
 	subs    map[rserpool.PoolHandle]struct{}
 }
 

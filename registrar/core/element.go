@@ -120,11 +120,7 @@ func (r *Registrar) link(now time.Time, e *entry, c *conn) {
 		return
 	}
 	r.unlink(now, e)
-	if c.held == nil {
-		c.held, c.pools = make(map[handlespace.Key]struct{}), make(map[rserpool.PoolHandle]int)
-	}
-	c.held[e.key] = struct{}{}
-	c.pools[e.key.Handle]++
+	c.held.add(e.key)
 	e.conn, e.pause, e.tried, e.borrowed = c.id, 0, false, false
 }
 
@@ -135,17 +131,14 @@ func (r *Registrar) unlink(now time.Time, e *entry) {
 	if c == nil {
 		return
 	}
-	delete(c.held, e.key)
-	if c.pools[e.key.Handle]--; c.pools[e.key.Handle] <= 0 {
-		delete(c.pools, e.key.Handle)
-	}
+	c.held.remove(e.key)
 	r.closeIdle(now, c)
 }
 
 // closeIdle closes a connection that this registrar has opened when nobody uses it
 // any more.
 func (r *Registrar) closeIdle(now time.Time, c *conn) {
-	if c.dialed && c.up && len(c.held) == 0 && len(c.subs) == 0 {
+	if c.dialed && c.up && c.held.count() == 0 && len(c.subs) == 0 {
 		r.shut(now, c)
 	}
 }
@@ -176,7 +169,7 @@ func (r *Registrar) elementConnLost(now time.Time, c *conn, wasUp bool) {
 		}
 	}
 	c.waiting = nil
-	for _, k := range sortedKeys(c.held) {
+	for _, k := range c.held.sorted() {
 		e := r.entries[k]
 		e.conn, e.confirmed, e.asking, e.borrowed = 0, false, false, false
 		r.timers.stop(elementTimer(timerKeepAlive, k))
@@ -192,7 +185,7 @@ func (r *Registrar) elementConnLost(now time.Time, c *conn, wasUp bool) {
 		r.await(now, e)
 		r.reach(now, e)
 	}
-	c.held = nil
+	c.held = residents{}
 }
 
 // await sets the time by which an element without association must have spoken. An

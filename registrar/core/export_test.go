@@ -3,6 +3,8 @@ package core
 import (
 	"fmt"
 	"net/netip"
+
+	"github.com/rserpool/rserpool/rserpool"
 )
 
 // Check verifies that the tables of the registrar agree with each other. Tests call
@@ -45,7 +47,7 @@ func (r *Registrar) checkEntries() error {
 			sources[e.source]++
 		}
 		if c := r.links.byID[e.conn]; c != nil {
-			if _, ok := c.held[k]; !ok {
+			if !c.held.has(k) {
 				return fmt.Errorf("%s: not on its connection's list", k)
 			}
 		}
@@ -69,22 +71,22 @@ func (r *Registrar) checkEntries() error {
 func (r *Registrar) checkConns() error {
 	asap := 0
 	for id, c := range r.links.byID {
-		pools := 0
-		for k := range c.held {
+		pools := map[rserpool.PoolHandle]int{}
+		for k := range c.held.all() {
 			if e := r.entries[k]; e == nil || e.conn != id {
 				return fmt.Errorf("connection %d holds %s, which is not on it", id, k)
 			}
+			pools[k.Handle]++
 		}
-		for _, n := range c.pools {
-			pools += n
-		}
-		if pools != len(c.held) {
-			return fmt.Errorf("connection %d: %d elements, %d by pool", id, len(c.held), pools)
+		for h, n := range pools {
+			if c.held.inPool(h) != n {
+				return fmt.Errorf("connection %d: %d elements of %s, %d counted", id, n, h, c.held.inPool(h))
+			}
 		}
 		if c.channel == ASAP && c.up && !c.tcp {
 			asap++
 		}
-		if c.channel == ASAP && c.dialed && c.up && len(c.held) == 0 && len(c.subs) == 0 {
+		if c.channel == ASAP && c.dialed && c.up && c.held.count() == 0 && len(c.subs) == 0 {
 			return fmt.Errorf("connection %d is open for nothing", id)
 		}
 		for h := range c.subs {

@@ -66,7 +66,7 @@ func (r *Registrar) sendKeepAlive(now time.Time, e *entry) {
 	c.asked = now
 	c.unheard++
 	m := &asap.EndpointKeepAlive{Home: e.assert, Server: r.id, Handle: e.key.Handle}
-	if c.pools[e.key.Handle] > 1 {
+	if c.held.inPool(e.key.Handle) > 1 {
 		m.PEID, m.HasPEID = e.key.ID, true
 	}
 	r.send(c, m)
@@ -120,7 +120,7 @@ func (r *Registrar) keepAliveAck(now time.Time, c *conn, m *asap.EndpointKeepAli
 // hears reports whether anybody who lives on a connection has spoken while an
 // acknowledgement was awaited.
 func (r *Registrar) hears(now time.Time, c *conn) bool {
-	for k := range c.held {
+	for k := range c.held.all() {
 		if e := r.entries[k]; e.confirmed && now.Sub(e.heard) < r.profile.KeepAliveTimeout {
 			return true
 		}
@@ -137,7 +137,7 @@ func (r *Registrar) keepAliveTimeout(now time.Time, k handlespace.Key) {
 		return
 	}
 	c := r.links.byID[e.conn]
-	if c != nil && len(c.held) > 1 && c.heard.After(e.asked) && e.patience < maxPatience {
+	if c != nil && c.held.count() > 1 && c.heard.After(e.asked) && e.patience < maxPatience {
 		// Messages stay in order: the acknowledgement may be behind those of others, or this
 		// registrar is what is slow.
 		e.patience++
@@ -160,11 +160,11 @@ func (r *Registrar) keepAliveTimeout(now time.Time, k handlespace.Key) {
 	}
 	r.stats.KeepAliveTimeouts++
 	r.event(Event{Kind: EventElementUnresponsive, Handle: k.Handle, PE: k.ID})
-	if c != nil && c.dialed && len(c.held) == 1 {
+	if c != nil && c.dialed && c.held.count() == 1 {
 		c.dialed = false // aborted below, not closed
 	}
 	r.remove(now, e, "no answer to keep-alive")
-	if c != nil && c.up && len(c.held) == 0 {
+	if c != nil && c.up && c.held.count() == 0 {
 		r.abort(now, c, "no answer to keep-alive")
 	}
 }
