@@ -27,7 +27,7 @@ GOLDEN = $(shell grep -rlE 'Bool."update"|"github.com/rserpool/rserpool/internal
 	--include='*_test.go' . 2>/dev/null | xargs -r -n1 dirname | sort -u)
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race fuzz bench bench-peers bench-resolve cover lint golden sim kill \
+.PHONY: help build test race fuzz bench bench-peers bench-resolve cover lint golden sim kill memory \
 	interop test-compare test-grpc test-web api tidy check cross demo soak cover-core
 
 help: ## list the targets
@@ -106,7 +106,12 @@ sim: ## simulated networks and clusters with SEEDS seeds instead of a few; BULK_
 	SIM_SEEDS=$(SEEDS) BULK_MIB=$(BULK_MIB) $(GO) test -count=1 -timeout 120m -run 'Sim' $(PKG)
 
 kill: ## kill and stop processes under load, with figures (KILL_SIZE, KILL_ROUNDS)
-	KILL_SIZE=$(KILL_SIZE) KILL_ROUNDS=$(KILL_ROUNDS) $(GO) test -count=1 -timeout 30m -v -run '^TestKill|^TestMemory' ./cmd/rserpool
+	KILL_SIZE=$(KILL_SIZE) KILL_ROUNDS=$(KILL_ROUNDS) $(GO) test -count=1 -timeout 30m -v -run '^TestKill' ./cmd/rserpool
+
+memory: ## resident memory of a registrar with KILL_SIZE elements
+	@mkdir -p $(BIN)
+	$(GO) build -o $(BIN)/ ./cmd/rserpool
+	RSERPOOL=$(CURDIR)/$(BIN)/rserpool KILL_SIZE=$(KILL_SIZE) $(GO) test -count=1 -timeout 10m -v -run '^TestMemory' ./cmd/rserpool
 
 soak: ## long runs (tests named TestSoak...) for SOAK each
 	SOAK=$(SOAK) $(GO) test -count=1 -timeout 24h -v -run '^TestSoak' $(PKG)

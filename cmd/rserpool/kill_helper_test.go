@@ -72,6 +72,9 @@ func startProfile(t *testing.T, registrars int, profile string) *scope {
 	t.Setenv(runMain, "1")
 	exe, err := os.Executable()
 	require.NoError(t, err)
+	if bin := os.Getenv("RSERPOOL"); bin != "" {
+		exe = bin // the program itself, which is smaller than its tests
+	}
 	ctx, cancel := context.WithCancelCause(t.Context())
 	s := &scope{t: t, ctx: ctx, procs: newProcs(exe, cancel)}
 	t.Cleanup(func() {

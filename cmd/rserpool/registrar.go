@@ -302,6 +302,7 @@ func (o *registrarOptions) run(c *cobra.Command) (err error) {
 	if o.config != "" || cfg.TLS != nil {
 		defer reload.onHangup(ctx)()
 	}
+	go daemon.CollectOften(ctx)
 	ended := make(chan error, 1)
 	go func() { ended <- r.Run(ctx) }()
 	select {
