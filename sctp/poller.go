@@ -146,12 +146,15 @@ func (p *pump) borrowFor(ctx context.Context, q *Poller) bool {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.free && (p.anyone || p.poller == q) {
+	switch {
+	case p.free && (p.anyone || p.poller == q):
 		p.follow(ctx)
 		p.free = false
 		return true
-	}
-	if p.poller != q { // else another call of q has it, or had
+	case p.free: // another's, who does not use it
+		p.home()
+		p.resume <- struct{}{}
+	case p.poller != q: // else another call of q has it
 		p.wanted = p.away
 	}
 	return false

@@ -28,24 +28,27 @@ func polledEcho(t *testing.T) (server *Stack, at *Addr) {
 		}
 	}()
 	for range 2 {
-		go func() {
-			buf := make([]byte, 256)
-			for {
-				r, err := p.Next(t.Context())
-				if err != nil {
-					return
-				}
-				for {
-					m, err := r.ReceiveMessage(buf, 256)
-					if err != nil || r.Association().TrySend(&m) != nil {
-						break
-					}
-				}
-				r.Done()
-			}
-		}()
+		go echoPolled(t, &p)
 	}
 	return server, l.Addr().(*Addr)
+}
+
+// echoPolled sends back what comes, until the test ends.
+func echoPolled(t *testing.T, p *Poller) {
+	buf := make([]byte, 256)
+	for {
+		r, err := p.Next(t.Context())
+		if err != nil {
+			return
+		}
+		for {
+			m, err := r.ReceiveMessage(buf, 256)
+			if err != nil || r.Association().TrySend(&m) != nil {
+				break
+			}
+		}
+		r.Done()
+	}
 }
 
 // A Poller's calls read the carrier themselves, as those of the association that is alone
@@ -78,6 +81,20 @@ func TestPollerReadsTheCarrier(t *testing.T) {
 		return p.lent == nil && p.poller == nil
 	}, 10*time.Second, standbyFor, "an idle line goes back to its owner")
 	ask(t, as[1], 100)
+	// An association of the same stack that is read otherwise.
+	l, err := client.Listen(&Addr{}, nil)
+	require.NoError(t, err)
+	var other Poller
+	own, err := s.Dial(t.Context(), l.Addr().(*Addr), nil)
+	require.NoError(t, err)
+	x, err := l.AcceptSCTP(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, other.Add(x, nil))
+	go echoPolled(t, &other)
+	for range 20 {
+		ask(t, as[0], 50)
+		ask(t, own, 50)
+	}
 	require.NoError(t, as[0].Close()) // in the middle of a loan
 	ask(t, as[1], 100)
 }
