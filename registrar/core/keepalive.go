@@ -105,7 +105,7 @@ func (r *Registrar) keepAliveAck(now time.Time, c *conn, m *asap.EndpointKeepAli
 	case e.condemned:
 		r.remove(now, e, "reported unreachable")
 	case adopted: // RFC 5352 §3.4 KA2.4: the element goes by this registrar now
-		e.registered, e.contender = now, 0
+		e.registered = now // and contender stays: the other's answer to this may be on its way
 		if !e.owned {
 			r.takeBack(now, e)
 		}

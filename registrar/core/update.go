@@ -20,7 +20,9 @@ import (
 //     crossed. What a peer lists in its handle table may be old in any case. In both
 //     cases the larger identifier keeps the element and announces it again. The
 //     smaller waits whether that happens. If it does, it gives way; if the claim is
-//     repeated without, the other has no association, and it announces the element.
+//     repeated without, the other has no association, and it announces the element. If
+//     the other has one after all, it answers that, and the smaller gives way,
+//     whatever the element has acknowledged meanwhile.
 //   - Who keeps an element asserts it by a keep-alive with H flag, so that the
 //     element goes by the same result.
 //   - Who gave way and still has the element's association takes it back when the

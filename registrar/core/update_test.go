@@ -128,6 +128,16 @@ func TestConflictingClaims(t *testing.T) {
 		require.Equal(t, ownID, g.home(1))
 		require.Equal(t, ownID, one[*enrp.HandleUpdate](g, p).Element.Home)
 	})
+	t.Run("what the smaller says is not the last word, also if the element agrees", func(t *testing.T) {
+		g, p, e := setup(t, large)
+		g.tick(window + time.Millisecond)
+		claim(g, p, large)
+		claim(g, p, large)
+		require.True(t, one[*keepAlive](g, e).Home)
+		g.say(e, ack(1))
+		g.say(p, add(owned(large, 1, "10.0.1.1"))) // its association works, too: otherwise both would go on for ever
+		require.Equal(t, large, g.home(1))
+	})
 	t.Run("a table counts where there is no association", func(t *testing.T) {
 		g, p, e := setup(t, small)
 		g.lose(e)
