@@ -220,6 +220,38 @@ func TestLossProbesWaitForDelayedAcknowledgements(t *testing.T) {
 	require.Zero(t, a.only().Stats().Retransmitted)
 }
 
+// A request or an answer that gets lost is repeated before a second is over, unless the probe
+// gets lost as well.
+func TestLossProbesShortenRequests(t *testing.T) {
+	slow := func(strict bool) (late int) {
+		w, a, b := connected(t, 31, func(c *core.Config) { c.StrictRecovery, c.AssociationMaxRetrans = strict, 100 })
+		w.net.SetDefaultLink(simnet.Link{Delay: time.Millisecond, Loss: 0.05})
+		buf := make([]byte, 100)
+		for range 1000 {
+			since := w.now
+			for from, to := a, b; ; from, to = b, a {
+				require.NoError(t, from.only().Send(w.now, &core.Outgoing{}, []byte("hello")))
+				from.drain(from.only())
+				w.until(time.Minute, "received", func() bool {
+					_, _, err := to.only().Receive(w.now, buf)
+					return err == nil
+				})
+				if from == b {
+					break
+				}
+			}
+			if w.now.Sub(since) > 900*time.Millisecond {
+				late++
+			}
+			w.run(time.Second)
+		}
+		return late
+	}
+	now, before := slow(false), slow(true)
+	t.Logf("of 1,000 requests %d take more than 0.9 s, %d by the letter", now, before)
+	require.Less(t, now, before/5)
+}
+
 // transferred is what both ends of a transfer of some MiB counted, summed over seeds, and
 // the time that it took.
 func transferred(t *testing.T, strict bool, link simnet.Link, seeds uint64) (tx, rx core.Stats, took time.Duration) {

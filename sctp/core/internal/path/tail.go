@@ -29,14 +29,15 @@ func (t *Tail) Answered() { t.gap, t.Probing = 0, false }
 // minSilence is the shortest wait for a loss probe: hosts have other things to do, too.
 const minSilence = 10 * time.Millisecond
 
-// silence is how long nothing must have been acknowledged before a loss probe. A single
-// packet may be one that the peer does not acknowledge yet (RFC 8985 §7.2).
+// silence is how long nothing must have been acknowledged before a loss probe (RFC 8985
+// §7.2). A single packet may be one that the peer does not acknowledge yet; where that is
+// usual SRTT holds the delay already.
 func (p *Path) silence(sackDelay time.Duration) time.Duration {
-	d := max(2*p.RTO.SRTT(), minSilence)
+	srtt := p.RTO.SRTT()
 	if p.InFlight <= p.PMDCS() {
-		d += sackDelay
+		return max(2*srtt, srtt*3/2+sackDelay+minSilence)
 	}
-	return d
+	return max(2*srtt, minSilence)
 }
 
 // AwaitLossProbe plans a loss probe for when nothing has been heard since a time, unless
