@@ -267,6 +267,7 @@ func (a *Association) handleStaleCookie(now time.Time) {
 	a.hs.retries, a.hs.tried = 0, attempts{}
 	a.timers.stop(timerT1Cookie)
 	a.stopHeartbeats()
+	a.out.chunks = nil // an INIT goes alone, and they are for the tag that ends here
 	a.id.peerTag = 0
 	a.setState(CookieWait)
 	a.sendInit(now)

@@ -76,6 +76,19 @@ func TestSimR1AllAtTheSameInstant(t *testing.T) {
 	eachSeed(t, 50, coresim.Instants)
 }
 
+// Seeds among ten thousand that failed once: chunks that waited when a stale cookie ended
+// the set-up (4017), a partner born again (7780), a loss probe of a path that failed
+// in the same instant (969, 2722).
+func TestSeedsThatFailed(t *testing.T) {
+	for _, seed := range []uint64{4017, 7780} {
+		_, err := coresim.Run(seed, nil)
+		require.NoError(t, err)
+	}
+	for _, seed := range []uint64{969, 2722} {
+		require.NoError(t, coresim.Instants(seed))
+	}
+}
+
 func TestSimIsAFunctionOfItsSeed(t *testing.T) {
 	for seed := range uint64(5) {
 		one, err := coresim.Run(seed, nil)

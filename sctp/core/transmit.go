@@ -41,7 +41,7 @@ func (a *Association) PollTransmit(now time.Time, buf []byte, maxSegments int) (
 			return t, true
 		}
 		for _, p := range a.paths.All {
-			p.Burst = 0 // Max.Burst counts from one occasion to send to the next
+			p.Pause()
 		}
 		return Transmit{}, false
 	}

@@ -186,6 +186,16 @@ func (p *Path) RestartT3(now time.Time) { p.T3 = now.Add(p.RTO.Value()); p.Tail.
 // StopT3 stops the retransmission timer (R2), and with it the wait for a loss probe.
 func (p *Path) StopT3() { p.T3 = time.Time{}; p.Tail.stop() }
 
+// Pause ends an occasion to send. Max.Burst counts from one to the next (§6.1 D). A chunk
+// marked for a loss probe may have gone elsewhere, since the path failed meanwhile.
+func (p *Path) Pause() {
+	p.Burst = 0
+	if p.InFlight == 0 && !p.T3.IsZero() {
+		p.StopT3()
+		p.Tail.Answered()
+	}
+}
+
 // Sent notes that DATA leaves now.
 func (p *Path) Sent(now time.Time) {
 	if p.Tail.Probing {
