@@ -87,7 +87,7 @@ func TestPerfManyAssociations(t *testing.T) {
 	got := figures(t, line)
 	require.Equal(t, sent, got["rx_msgs"])
 	require.Equal(t, sent*1000, got["rx_bytes"])
-	require.GreaterOrEqual(t, got["rx_secs"], 0.1)
+	require.GreaterOrEqual(t, got["rx_secs"], 0.05) // from its first message on
 	require.EqualValues(t, 5, got["rx_conns"])
 }
 
