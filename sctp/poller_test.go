@@ -453,6 +453,24 @@ func TestPollerWithManyGoroutines(t *testing.T) {
 	})
 }
 
+// echoPolled sends back what comes to the associations of p, one caller of Next.
+func echoPolled(ctx context.Context, p *sctp.Poller) {
+	buf := make([]byte, 1000)
+	for {
+		r, err := p.Next(ctx)
+		if err != nil {
+			return
+		}
+		for {
+			m, err := r.ReceiveMessage(buf, 1000)
+			if err != nil || r.Association().TrySend(&m) != nil {
+				break
+			}
+		}
+		r.Done()
+	}
+}
+
 // A message through a Poller, and its answer, allocate nothing.
 func TestPollerAllocatesNothing(t *testing.T) {
 	if raceEnabled {
@@ -463,36 +481,8 @@ func TestPollerAllocatesNothing(t *testing.T) {
 	require.NoError(t, p.Add(server, nil))
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	go func() {
-		buf := make([]byte, 1000)
-		for {
-			r, err := p.Next(ctx)
-			if err != nil {
-				return
-			}
-			for {
-				m, err := r.ReceiveMessage(buf, 1000)
-				if err != nil || r.Association().TrySend(&m) != nil {
-					break
-				}
-			}
-			r.Done()
-		}
-	}()
-	m := &sctp.Message{Data: make([]byte, 1000)}
-	buf := make([]byte, 1000)
-	turn := func() {
-		if err := client.Send(context.Background(), m); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := client.Receive(context.Background(), buf); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for range 2000 {
-		turn()
-	}
-	require.Zero(t, testing.AllocsPerRun(2000, turn))
+	go echoPolled(ctx, &p)
+	requireNoAllocations(t, client)
 }
 
 // M7: what an association costs that was served through a Poller and is idle: no
@@ -515,22 +505,7 @@ func TestM7ServedAssociationIsSmall(t *testing.T) {
 	var p sctp.Poller
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	go func() {
-		buf := make([]byte, 1000)
-		for {
-			r, err := p.Next(ctx)
-			if err != nil {
-				return
-			}
-			for {
-				m, err := r.ReceiveMessage(buf, 1000)
-				if err != nil || r.Association().TrySend(&m) != nil {
-					break
-				}
-			}
-			r.Done()
-		}
-	}()
+	go echoPolled(ctx, &p)
 	buf := make([]byte, 1000)
 	as := make([]*sctp.Association, 0, 2*n)
 	before, goroutines := 0, 0
