@@ -1,8 +1,6 @@
 package sctp
 
 import (
-	"crypto/rand"
-	"encoding/binary"
 	"net"
 	"net/netip"
 	"slices"
@@ -33,7 +31,7 @@ type demux struct {
 	listeners map[uint16]*Listener
 	ports     map[uint16]int // local SCTP ports of associations and their number
 	pending   int            // associations that have no tag yet
-	used      *portSet       // local SCTP ports ever used; nil: all are ours
+	shared    *sharedPorts   // nil: all SCTP ports are ours
 }
 
 // tuple identifies a path of an association from outside.
@@ -136,7 +134,7 @@ func (d *demux) reserve(a *Association, peers []netip.AddrPort) error {
 	}
 	d.pending++
 	d.ports[a.ourPort]++
-	d.used.add(a.ourPort)
+	d.shared.use(a.ourPort)
 	d.addTuples(a, peers, peers)
 	return nil
 }
@@ -262,32 +260,8 @@ func (d *demux) listen(l *Listener) error {
 		return ErrPortInUse
 	}
 	d.listeners[l.port] = l
-	d.used.add(l.port)
+	d.shared.use(l.port)
 	return nil
-}
-
-// portSet is a set of SCTP ports.
-type portSet [1 << 16 / 64]uint64
-
-// add puts a port into the set, if there is one.
-func (p *portSet) add(port uint16) {
-	if p != nil {
-		p[port/64] |= 1 << (port % 64)
-	}
-}
-
-// share says that other processes get the same packets as this stack, so that it may
-// answer only those to ports that it has used, be it that nobody has them any more.
-func (d *demux) share() { d.used = new(portSet) }
-
-// ours says whether packets to a port are for this stack and no other.
-func (d *demux) ours(port uint16) bool {
-	if d.used == nil {
-		return true
-	}
-	d.mu.RLock()
-	defer d.mu.RUnlock()
-	return d.used[port/64]&(1<<(port%64)) != 0
 }
 
 func (d *demux) unlisten(l *Listener) {
@@ -296,49 +270,6 @@ func (d *demux) unlisten(l *Listener) {
 	if d.listeners[l.port] == l {
 		delete(d.listeners, l.port)
 	}
-}
-
-// Ephemeral ports are random ones of the dynamic range (RFC 6335 §6), so that
-// nobody guesses them (RFC 6056).
-const (
-	firstDynamicPort = 49152
-	lastPort         = 65535
-	firstUserPort    = 1024
-	randomTries      = 16 // before ports are tried one after the other
-)
-
-// freePort returns a random port that nobody uses and that is usable, or, when
-// ports run short, one that associations share.
-func (d *demux) freePort(usable func(uint16) bool) (uint16, bool) {
-	const span = lastPort - firstDynamicPort + 1
-	free := func(port uint16, share bool) bool {
-		return d.listeners[port] == nil && (share || d.ports[port] == 0) && usable(port)
-	}
-	for range randomTries {
-		if port := uint16(firstDynamicPort + int(random16())%span); free(port, false) {
-			return port, true
-		}
-	}
-	start := int(random16()) % span
-	for _, share := range []bool{false, true} {
-		for i := range span {
-			if port := uint16(firstDynamicPort + (start+i)%span); free(port, share) {
-				return port, true
-			}
-		}
-	}
-	for port := uint16(firstDynamicPort - 1); port >= firstUserPort; port-- {
-		if free(port, true) {
-			return port, true
-		}
-	}
-	return 0, false
-}
-
-func random16() uint16 {
-	var b [2]byte
-	_, _ = rand.Read(b[:]) // never fails: crypto/rand
-	return binary.BigEndian.Uint16(b[:])
 }
 
 // full reports whether no further association may come in.

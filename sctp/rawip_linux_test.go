@@ -39,6 +39,7 @@ func TestRawIP(t *testing.T) {
 		"multi-homed":          multihomedOverIP,
 		"protocol unreachable": protocolUnreachable,
 		"shared address":       shareAnAddress,
+		"shared ports":         shareThePorts,
 		"RFC 6951 §5.4":        encapsulationTurnedOffAndOn,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, &rawHosts{t, h.a, h.b}) })
@@ -149,6 +150,24 @@ func shareAnAddress(t *testing.T, h *rawHosts) {
 	_, err = client.Dial(t.Context(), at(5003), nil)
 	var abort *sctp.AbortError
 	require.ErrorAs(t, err, &abort)
+}
+
+// Two programs at one address that dial the same peer keep out of each other's ports: the
+// INIT of one would restart an association of the other (RFC 9260 §5.2.4).
+func shareThePorts(t *testing.T, h *rawHosts) {
+	h.serve(h.stack(h.b, sctp.StackConfig{RawIP: true}), 5000)
+	var as []*sctp.Association
+	for range 2 {
+		s := h.stack(h.a, sctp.StackConfig{RawIP: true})
+		for range 300 {
+			a, err := s.Dial(t.Context(), &sctp.Addr{IPs: []netip.Addr{rawB}, Port: 5000}, nil)
+			require.NoError(t, err)
+			as = append(as, a)
+		}
+	}
+	for _, a := range as {
+		h.check(a, 10)
+	}
 }
 
 // RFC 6951 §5.4: a stack that speaks both ways answers as it is spoken to, and follows

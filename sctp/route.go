@@ -116,6 +116,16 @@ func (w *wiring) wildcard() bool {
 	})
 }
 
+// reserver is a carrier that can reserve SCTP ports, nil if none can.
+func (w *wiring) reserver() carrier.PortReserver {
+	for _, l := range w.links {
+		if r, ok := l.Carrier.(carrier.PortReserver); ok {
+			return r
+		}
+	}
+	return nil
+}
+
 // encapsulates says whether the stack has a UDP port; if not, it speaks SCTP directly
 // over IP only.
 func (s *Stack) encapsulates() bool {

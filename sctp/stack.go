@@ -117,7 +117,7 @@ func (s *Stack) open() error {
 	}
 	s.wired.Store(w)
 	if s.direct() && !s.cfg.OwnsIP {
-		s.demux.share()
+		s.demux.share(w.reserver())
 	}
 	return nil
 }

@@ -24,7 +24,9 @@
 //
 // Several processes with raw sockets can share an address if they use different SCTP
 // ports: package sctp answers nothing to ports that it has not used itself, unless
-// StackConfig.OwnsIP says that there is nobody else.
+// StackConfig.OwnsIP says that there is nobody else. Its ephemeral ports come out of
+// blocks that a process reserves for itself in the network namespace
+// (Socket.ReservePorts); a port that is asked for by number is not looked after.
 //
 // The package starts no goroutines and does not look into the packets.
 package rawip

@@ -3,7 +3,9 @@ package rawip
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net/netip"
+	"sync"
 	"syscall"
 
 	"github.com/rserpool/rserpool/sctp/carrier"
@@ -27,14 +29,21 @@ type Config struct {
 // Socket is a raw IP socket for SCTP, bound to one address. It implements
 // carrier.Carrier; its methods may be called by several goroutines, ReadBatch by one
 // at a time.
-type Socket struct{ s *ipsock.Socket }
+type Socket struct {
+	s *ipsock.Socket
+
+	mu     sync.Mutex
+	holds  []io.Closer // of reserved ports
+	closed bool
+}
 
 var (
-	_ carrier.Carrier     = (*Socket)(nil)
-	_ carrier.Notifier    = (*Socket)(nil)
-	_ carrier.Fragmenter  = (*Socket)(nil)
-	_ carrier.Interrupter = (*Socket)(nil)
-	_ carrier.Buffered    = (*Socket)(nil)
+	_ carrier.Carrier      = (*Socket)(nil)
+	_ carrier.Notifier     = (*Socket)(nil)
+	_ carrier.Fragmenter   = (*Socket)(nil)
+	_ carrier.Interrupter  = (*Socket)(nil)
+	_ carrier.Buffered     = (*Socket)(nil)
+	_ carrier.PortReserver = (*Socket)(nil)
 )
 
 // Listen opens a raw socket for one address; "0.0.0.0" stands for all IPv4 and "::"
@@ -50,7 +59,7 @@ func Listen(addr netip.Addr, cfg *Config) (*Socket, error) {
 	if err != nil {
 		return nil, fmt.Errorf("rawip: %w", err)
 	}
-	return &Socket{s}, nil
+	return &Socket{s: s}, nil
 }
 
 // ListenAll opens a raw socket for each of several addresses. Without any it opens one
@@ -122,4 +131,7 @@ func (s *Socket) Buffers() (recv, send int) { return s.s.Buffers() }
 func (s *Socket) Interrupt() { s.s.Interrupt() }
 
 // Close implements carrier.Carrier.
-func (s *Socket) Close() error { return s.s.Close() }
+func (s *Socket) Close() error {
+	s.release()
+	return s.s.Close()
+}

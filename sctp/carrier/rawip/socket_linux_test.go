@@ -28,6 +28,7 @@ func TestSockets(t *testing.T) {
 	t.Run("packets both ways", func(t *testing.T) { packetsBothWays(t, a, b) })
 	t.Run("ICMP", func(t *testing.T) { icmp(t, a, b) })
 	t.Run("Don't Fragment", func(t *testing.T) { dontFragment(t, a, b) })
+	t.Run("ports", func(t *testing.T) { reservePorts(t, a, b) })
 }
 
 func listen(t *testing.T, h *netns.Host, addr string, cfg *rawip.Config) *rawip.Socket {
@@ -182,4 +183,25 @@ func TestInterrupt(t *testing.T) {
 	n, err := s.ReadBatch(make([]carrier.Datagram, 1))
 	require.NoError(t, err)
 	require.Zero(t, n)
+}
+
+// Ports are reserved once on each host, until their socket is closed.
+func reservePorts(t *testing.T, a, b *netns.Host) {
+	one, two, other := listen(t, a, a4, nil), listen(t, a, a6, nil), listen(t, b, b4, nil)
+	reserve := func(h *netns.Host, s *rawip.Socket, first uint16) (ok bool) {
+		require.NoError(t, h.Do(func() error {
+			ok = s.ReservePorts(first, first+9)
+			return nil
+		}))
+		return ok
+	}
+	require.True(t, reserve(a, one, 50000))
+	require.True(t, reserve(a, two, 50010))
+	require.False(t, reserve(a, two, 50000))
+	require.False(t, reserve(a, one, 50010))
+	require.True(t, reserve(b, other, 50000), "another host")
+	require.NoError(t, one.Close())
+	require.True(t, reserve(a, two, 50000))
+	require.False(t, reserve(a, one, 50020), "closed")
+	require.True(t, reserve(a, two, 50020))
 }
