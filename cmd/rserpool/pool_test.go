@@ -136,6 +136,7 @@ func TestResolveCommand(t *testing.T) {
 	require.Equal(t, "0x0000000b", e.ID)
 	require.Equal(t, "0x00001111", e.Home)
 	require.EqualValues(t, 9, e.Policy.Priority)
+	require.Equal(t, "Priority:9", e.Policy.Text)
 	require.Len(t, e.Transports, 1)
 	tr := e.Transports[0]
 	require.Equal(t, "sctp", tr.Protocol)
@@ -145,7 +146,7 @@ func TestResolveCommand(t *testing.T) {
 	require.Contains(t, out, `"transports":[{"protocol":"sctp","addresses":["127.0.0.1"],"port":`)
 
 	out = ok(t, "", append(flags, "resolve", "P")...)
-	require.True(t, strings.HasPrefix(out, "P: Priority, 2 elements\n  0x0000000b  home 0x00001111  Priority priority 9  sctp 127.0.0.1:"), out)
+	require.True(t, strings.HasPrefix(out, "P: Priority, 2 elements\n  0x0000000b  home 0x00001111  Priority:9  sctp 127.0.0.1:"), out)
 	out = ok(t, "", append(flags, "resolve", "P", "--items", "1", "--json")...)
 	require.NoError(t, json.Unmarshal([]byte(out), &p))
 	require.Len(t, p.Elements, 1)

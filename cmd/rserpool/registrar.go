@@ -158,7 +158,7 @@ code 0 and "FILE: ok", 2 for a mistake, 1 for what cannot be read.`,
 	o.tls.add(c)
 	f.Uint16Var(&o.asapTLSPort, "asap-tls-port", 3864, "SCTP `port` for elements and users with TLS")
 	f.StringVar(&o.tcp, "asap-tcp", "", "serve users over TCP, too, at this `address`, HOST:PORT (by the RFC port 3863)")
-	f.StringVar(&o.tcpTLS, "asap-tcp-tls", "", "the same within TLS (port 3864)")
+	f.StringVar(&o.tcpTLS, "asap-tcp-tls", "", "the same within TLS, at this `address` (by the RFC port 3864)")
 	noFiles(c, "asap-tls-port", "asap-tcp", "asap-tcp-tls")
 	o.log.add(c, "info")
 	must(c.MarkFlagFilename("config", "yaml", "yml"))

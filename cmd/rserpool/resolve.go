@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"net/netip"
 	"text/tabwriter"
 	"time"
@@ -96,7 +95,7 @@ func poolToJSON(p *pooluser.Pool) poolJSON {
 			ID: e.ID.String(), Home: e.Home.String(),
 			Policy: registrar.PolicyStatus{
 				Type: e.Policy.Type.String(), Weight: e.Policy.Weight, Priority: e.Policy.Priority,
-				Load: float64(e.Policy.Load) / math.MaxUint32,
+				Load: rserpool.Fraction(e.Policy.Load), Text: e.Policy.String(),
 			},
 			Transports: []registrar.TransportStatus{transportToJSON(e.User)},
 		})
@@ -120,7 +119,7 @@ func printPool(w io.Writer, p *poolJSON) error {
 	fmt.Fprintf(w, "%s: %s, %s\n", rserpool.PoolHandle(p.Pool), p.Policy, count(len(p.Elements), "element"))
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, e := range p.Elements {
-		fmt.Fprintf(t, "  %s\thome %s\t%s\t%s\n", e.ID, e.Home, policyText(e.Policy), transportsText(e.Transports))
+		fmt.Fprintf(t, "  %s\thome %s\t%s\t%s\n", e.ID, e.Home, e.Policy.Text, transportsText(e.Transports))
 	}
 	return t.Flush()
 }
@@ -131,20 +130,6 @@ func count(n int, thing string) string {
 		thing += "s"
 	}
 	return fmt.Sprintf("%d %s", n, thing)
-}
-
-func policyText(p registrar.PolicyStatus) string {
-	s := p.Type
-	if p.Weight != 0 {
-		s += fmt.Sprintf(" weight %d", p.Weight)
-	}
-	if p.Priority != 0 {
-		s += fmt.Sprintf(" priority %d", p.Priority)
-	}
-	if p.Load != 0 {
-		s += fmt.Sprintf(" load %.0f %%", 100*p.Load)
-	}
-	return s
 }
 
 func transportsText(ts []registrar.TransportStatus) string {

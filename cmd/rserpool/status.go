@@ -64,7 +64,7 @@ flag --http.`,
 	f.StringVar(&o.find, "find", "", "show pools and elements that contain these `words` only")
 	f.DurationVar(&o.watch, "watch", time.Second, "show it again and again, with this `pause`")
 	f.Lookup("watch").NoOptDefVal = "1s"
-	f.Lookup("watch").DefValue = "" // without the flag: once
+	f.Lookup("watch").DefValue = "0" // without the flag: once; the help says nothing of it
 	c.MarkFlagsMutuallyExclusive("json", "watch")
 	c.MarkFlagsMutuallyExclusive("json", "find")
 	noFiles(c, "http", "find", "watch")
