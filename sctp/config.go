@@ -286,10 +286,11 @@ type StackConfig struct {
 	// what path MTU discovery by probing needs.
 	AllowFragmentation bool
 
-	// Carriers replaces the sockets; the fields above but OwnsIP are then ignored. The
-	// stack closes them. Carriers that are bound to the same addresses share the work,
-	// see Sockets. Some may encapsulate and others not: peers are then answered the way
-	// that they speak (RFC 6951 §5.4).
+	// Carriers replaces the sockets, and what is said about them above is then ignored;
+	// AllAddrs, AddrInterval, HostAddrs and OwnsIP count. The stack closes them.
+	// Carriers that are bound to the same addresses share the work, see Sockets. Some
+	// may encapsulate and others not: peers are then answered the way that they speak
+	// (RFC 6951 §5.4).
 	Carriers []carrier.Carrier
 
 	// MaxAssociations bounds the associations of the stack, those in the backlogs

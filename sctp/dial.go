@@ -21,7 +21,9 @@ const attemptTimeout = 5 * time.Second
 // time to answer peers that lost the last packet of a shutdown.
 //
 // Dial fails with the error of ctx, with an error that is ErrUnreachable if nobody
-// answers, or with an *AbortError if nobody listens there.
+// answers, with an *AbortError if nobody listens there, or with ErrRefused if the host
+// says that it has no such UDP port; with a *ParameterError if a value of cfg is not
+// allowed. All of them are in an *OpError.
 func Dial(ctx context.Context, address string, cfg *Config) (*Association, error) {
 	ctx = orBackground(ctx)
 	addrs, err := ResolveAddr(ctx, address)

@@ -87,9 +87,9 @@
 // # What it does not do
 //
 // Dynamic address reconfiguration (RFC 5061), authentication of chunks (RFC 4895),
-// partial reliability (RFC 3758), stream reconfiguration (RFC 6525), message
-// interleaving (RFC 8260) and ECN are not implemented; peers that offer them get
-// the answers that RFC 9260 wants. Nothing is encrypted: run TLS over a Conn or a
+// partial reliability (RFC 3758), stream reconfiguration (RFC 6525) and message
+// interleaving (RFC 8260) are not implemented; peers that offer them get the answers
+// that RFC 9260 wants. Nothing is encrypted: run TLS over a Conn or a
 // Stream where that matters.
 //
 // # Map

@@ -12,7 +12,7 @@ import (
 //
 // Port 0 turns the encapsulation off, where the stack has a carrier for that.
 //
-// The error is ErrNoPath, a *ParameterError for a port that no carrier of the stack can
+// The error is a *PathError, a *ParameterError for a port that no carrier of the stack can
 // send to, or why the association ended.
 func (a *Association) SetUDPPort(peer netip.Addr, port uint16) error {
 	if least, most := a.stack.udpPorts(); port < least || port > most {

@@ -171,6 +171,22 @@ func TestC14InitAckCookies(t *testing.T) { // RFC 9260 §3.3.3
 		require.Equal(t, wire.CauseMissingParam, causesOf(t, out[0])[0].Code)
 		_ = w
 	})
+	t.Run("two", func(t *testing.T) { // the first one counts, and is all that is kept
+		_, a, b := two(t, 1, nil)
+		as := a.dial(b)
+		var echoes []wire.CookieEcho
+		a.tap = func(p wire.Packet) {
+			var c wire.CookieEcho
+			if c.Decode(p.First()) == nil {
+				echoes = append(echoes, wire.CookieEcho{Cookie: append([]byte(nil), c.Cookie...)})
+			}
+		}
+		i := good
+		i.Cookie, i.Extra = []byte("first"), []byte{0, 7, 0, 10, 's', 'e', 'c', 'o', 'n', 'd'}
+		a.receive(addrB, packetTo(5001, 5000, as.LocalTag(), &i))
+		require.Equal(t, core.CookieEchoed, as.State())
+		require.Equal(t, []wire.CookieEcho{{Cookie: []byte("first")}}, echoes)
+	})
 	t.Run("60 KiB", func(t *testing.T) {
 		w, a, b := two(t, 1, nil)
 		as := a.dial(b)

@@ -75,6 +75,18 @@ func TestD2DataOutsideOfDataStates(t *testing.T) { // RFC 9260 §6
 		_, _, err := v.as.Receive(v.w.now, buf)
 		require.Error(t, err)
 	})
+	t.Run("SHUTDOWN-RECEIVED", func(t *testing.T) {
+		v := attacked(t, nil)
+		tsn := v.nextTSN()
+		require.NoError(t, v.as.Send(v.w.now, &core.Outgoing{}, []byte("held back")))
+		v.inject(v.as.LocalTag(), &wire.Shutdown{CumTSN: v.b.firstTSN - 1})
+		require.Equal(t, core.ShutdownReceived, v.as.State())
+		before := v.as.Stats()
+		require.Empty(t, v.inject(v.as.LocalTag(), data(tsn, 0, "BE", "late")))
+		require.Equal(t, core.ShutdownReceived, v.as.State())
+		require.Equal(t, before.Dropped+1, v.as.Stats().Dropped)
+		require.Zero(t, v.as.Held())
+	})
 	t.Run("COOKIE-WAIT and COOKIE-ECHOED", func(t *testing.T) {
 		for _, state := range []core.State{core.CookieWait, core.CookieEchoed} {
 			w, a, b := two(t, 5, nil)
