@@ -224,9 +224,9 @@ func TestGetKeepsWhatItHas(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
 	oncePart(t, data, func() { s.stop() })
-	r := command(t, "", append(flags, "get", "P/file", "--limit-rate", "8M", "--timeout", "500ms")...)
+	r := command(t, "", append(flags, "get", "P/file", "--limit-rate", "8M", "--timeout", "2s")...)
 	require.Equal(t, 1, r.code)
-	require.Regexp(t, `^rserpool: no element of the pool could be reached for 500ms: .* \(\d.\d MiB of 8.0 MiB are kept in `+partOf("file", data), r.err)
+	require.Regexp(t, `^rserpool: no element of the pool could be reached for 2s: .* \(\d.\d MiB of 8.0 MiB are kept in `+partOf("file", data), r.err)
 	require.Equal(t, []string{partOf("file", data)}, files(t, dir))
 
 	serve(t, flags, "files", "--pool", "P", "--root", root)

@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"net/netip"
 	"os"
@@ -86,7 +85,7 @@ func startProfile(t *testing.T, registrars int, profile string) *scope {
 	require.NoError(t, err)
 	for i, port := range udp {
 		args := []string{"registrar", "--id", strconv.Itoa(i + 1), "--listen", fmt.Sprintf("127.0.0.1@%d", port),
-			"--profile", profile, "--announce", "off", "--log", "error", "--exit-with-stdin", "--http", freeTCP(t)}
+			"--profile", profile, "--announce", "off", "--log", "error", "--exit-with-stdin", "--http", "127.0.0.1:" + tcpPort(t)}
 		for j, other := range udp {
 			if j != i {
 				args = append(args, "--peer", fmt.Sprintf("127.0.0.1:%d@%d", rserpool.ENRPPort, other))
@@ -105,14 +104,6 @@ func startProfile(t *testing.T, registrars int, profile string) *scope {
 		require.NoError(t, err)
 	}
 	return s
-}
-
-func freeTCP(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // wakeAll lets processes go on that were stopped, or they would not be seen to end.

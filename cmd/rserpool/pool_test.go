@@ -49,10 +49,7 @@ func keys(t *testing.T, b string) []string {
 }
 
 func TestRegistrarCommand(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0") // a port that is free in a moment
-	require.NoError(t, err)
-	web := l.Addr().String()
-	require.NoError(t, l.Close())
+	web := "127.0.0.1:" + tcpPort(t)
 	ports, err := freePorts(1)
 	require.NoError(t, err)
 	at := fmt.Sprintf("127.0.0.1:3863@%d", ports[0])

@@ -91,10 +91,15 @@ func spawnRegistrar(t *testing.T, args ...string) *process {
 // tcpPort is a free one, as far as one can tell.
 func tcpPort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+	for range 100 {
+		port := strconv.Itoa(somePort())
+		if l, err := net.Listen("tcp", "127.0.0.1:"+port); err == nil {
+			require.NoError(t, l.Close())
+			return port
+		}
+	}
+	require.Fail(t, "no free port")
+	return ""
 }
 
 // udpPort is the same.

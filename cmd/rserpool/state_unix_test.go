@@ -29,7 +29,7 @@ func TestStateSurvivesKill(t *testing.T) {
 		return p, status.Registrar.ID
 	}
 	known := func(pool string) bool {
-		return command(t, "", append([]string{"resolve", pool, "--timeout", "300ms"}, asapOn(udp)...)...).code == 0
+		return command(t, "", append([]string{"resolve", pool, "--timeout", "20s"}, asapOn(udp)...)...).code == 0
 	}
 	r, id := boot()
 	serve(t, asapOn(udp), "echo", "--pool", "stays")
@@ -41,7 +41,7 @@ func TestStateSurvivesKill(t *testing.T) {
 	require.Eventually(t, func() bool {
 		b, _ := os.ReadFile(image)
 		return strings.Contains(string(b), "leaves") && strings.Contains(string(b), "stays")
-	}, 5*time.Second, 10*time.Millisecond)
+	}, 20*time.Second, 10*time.Millisecond)
 
 	second := command(t, "", "registrar", "--listen", "127.0.0.1@0", "--http", "off", "--state", dir)
 	require.Equal(t, exitFailure, second.code)
@@ -51,7 +51,7 @@ func TestStateSurvivesKill(t *testing.T) {
 	leaves.stop() // it cannot tell anybody
 	r, again := boot()
 	require.Equal(t, id, again)
-	require.Eventually(t, func() bool { return known("stays") }, 5*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return known("stays") }, 20*time.Second, 10*time.Millisecond)
 	for range 10 {
 		require.False(t, known("leaves"))
 		time.Sleep(20 * time.Millisecond)
@@ -59,7 +59,7 @@ func TestStateSurvivesKill(t *testing.T) {
 	require.Contains(t, r.errs.String(), "asking elements of before the restart")
 	require.Eventually(t, func() bool {
 		return strings.Contains(httpGet(t, "http://127.0.0.1:"+web+"/metrics"), "\nrserpool_snapshot_elements 1\n")
-	}, 10*time.Second, 50*time.Millisecond, "the other one is given up")
+	}, 20*time.Second, 50*time.Millisecond, "the other one is given up")
 
 	r.kill()
 	require.NoError(t, os.WriteFile(image, []byte("rserpool, or what is left of it, and much else"), 0o600))
@@ -69,7 +69,7 @@ func TestStateSurvivesKill(t *testing.T) {
 	r, again = boot()
 	require.Equal(t, id, again)
 	require.Contains(t, r.errs.String(), "starting without the elements of before")
-	require.Eventually(t, func() bool { return known("stays") }, 5*time.Second, 10*time.Millisecond, "it comes back by itself")
+	require.Eventually(t, func() bool { return known("stays") }, 20*time.Second, 10*time.Millisecond, "it comes back by itself")
 	require.NoError(t, r.cmd.Process.Signal(syscall.SIGTERM))
 	require.Zero(t, r.ended())
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"strconv"
@@ -82,10 +83,15 @@ func (s *started) wait() string {
 // freeUDP is a UDP port of the loopback address that was free just now.
 func freeUDP(t *testing.T) string {
 	t.Helper()
-	c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	require.NoError(t, err)
-	defer c.Close()
-	return strconv.Itoa(c.LocalAddr().(*net.UDPAddr).Port)
+	for range 100 {
+		port := 10_000 + rand.IntN(22_000) // below those that are given to whoever asks for any
+		if c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port}); err == nil {
+			require.NoError(t, c.Close())
+			return strconv.Itoa(port)
+		}
+	}
+	require.Fail(t, "no free port")
+	return ""
 }
 
 // figures decodes the one JSON line that a measurement prints.
