@@ -151,6 +151,8 @@ limit:
 // Whatever is wrong is said with its place, its key, its value and what is allowed.
 func TestConfigMistakesNameThePlace(t *testing.T) {
 	for yaml, want := range map[string]string{
+		"life-unit: h":                       `FILE:1: life-unit: unknown unit "h" (auto, s, ms)`,
+		"arbitration: dice":                  `FILE:1: arbitration: unknown rule "dice" (auto, larger, smaller)`,
 		"\nprofile: slow":                    `FILE:2: profile: unknown profile "slow" (default, rfc, rsplib, fast)`,
 		"log: loud":                          `FILE:1: log: unknown level "loud" (debug, info, warn, error or off)`,
 		"listen: nowhere":                    `FILE:1: listen: listen address "nowhere": `,
@@ -187,6 +189,27 @@ func TestConfigMistakesNameThePlace(t *testing.T) {
 	r := command(t, "", "registrar", "--check-config", "--profile", "slow")
 	require.Contains(t, r.err, "rserpool: --profile: unknown profile")
 	require.Equal(t, "command line: ok\n", ok(t, "", "registrar", "--check-config", "--peer", "registrar.example:9901"), "names are not looked up")
+}
+
+// RFC 5353 §3.5.1, RFC 5354 §3.10: the rule of takeovers and the unit of registration
+// lives are those of the profile unless they are chosen by themselves.
+func TestConfigUnitAndRule(t *testing.T) {
+	for yaml, want := range map[string]core.Profile{
+		"profile: rsplib":                     {Name: "rsplib", LifeUnit: core.LifeMilliseconds, Arbitration: core.ArbitrationSmaller},
+		"profile: fast":                       {Name: "fast", LifeUnit: core.LifeAuto, Arbitration: core.ArbitrationAuto},
+		"life-unit: ms\narbitration: smaller": {Name: "default", LifeUnit: core.LifeMilliseconds, Arbitration: core.ArbitrationSmaller},
+		"profile: rsplib\nlife-unit: s":       {Name: "rsplib", LifeUnit: core.LifeSeconds, Arbitration: core.ArbitrationSmaller},
+		"profile: rfc\narbitration: auto":     {Name: "rfc", LifeUnit: core.LifeSeconds, Arbitration: core.ArbitrationAuto},
+	} {
+		path := filepath.Join(t.TempDir(), "registrar.yaml")
+		require.NoError(t, os.WriteFile(path, []byte(yaml), 0o600))
+		c, o := newRegistrarCommand()
+		_, err := loadConfig(path, c)
+		require.NoError(t, err)
+		cfg, err := o.resolve(t.Context(), nil)
+		require.NoError(t, err)
+		require.Equal(t, want, core.Profile{Name: cfg.Profile.Name, LifeUnit: cfg.Profile.LifeUnit, Arbitration: cfg.Profile.Arbitration}, yaml)
+	}
 }
 
 // There is a name for each field of core.Limits; Items is a flag of its own.

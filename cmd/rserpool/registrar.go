@@ -37,6 +37,8 @@ type registrarOptions struct {
 	announce           string
 	announced          announceOptions
 	profile            string
+	lifeUnit           string
+	arbitration        string
 	http               string
 	httpGiven          bool
 	closedPeers        bool
@@ -140,6 +142,8 @@ code 0 and "FILE: ok", 2 for a mistake, 1 for what cannot be read.`,
 	f.StringVar(&o.announce, "announce", "off", "announce by multicast, and hear other registrars: `on|off`")
 	o.announced.add(c)
 	f.StringVar(&o.profile, "profile", core.ProfileDefault.Name, "`timers`: default, rfc, rsplib or fast")
+	f.StringVar(&o.lifeUnit, "life-unit", "", "`unit` of registration lives on the wire: auto, s (RFC 5354) or ms (rsplib) (default the profile's)")
+	f.StringVar(&o.arbitration, "arbitration", "", "`rule` for two registrars that take over a third: auto, larger (RFC 5353) or smaller (rsplib) identifier wins (default the profile's)")
 	f.StringVar(&o.state, "state", "", "`directory` that keeps the identifier")
 	f.DurationVar(&o.snapshot, "snapshot", 0, "keep the elements in --state, too, written each `interval`")
 	f.Lookup("snapshot").NoOptDefVal = defaultSnapshot
@@ -165,6 +169,8 @@ code 0 and "FILE: ok", 2 for a mistake, 1 for what cannot be read.`,
 	must(c.MarkFlagDirname("state"))
 	fixed(c, "announce", "on", "off")
 	fixed(c, "profile", profileNames()...)
+	fixed(c, "life-unit", "auto", "s", "ms")
+	fixed(c, "arbitration", "auto", "larger", "smaller")
 	noFiles(c, "listen", "asap-port", "enrp-port", "id", "peer", "http", "items", "access", "scope", "description", "snapshot")
 	must(c.RegisterFlagCompletionFunc("limit", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		var names []string
@@ -192,10 +198,29 @@ func (o *registrarOptions) resolve(ctx context.Context, log *zap.Logger) (*regis
 	return cfg, o.from.locate(err)
 }
 
-func (o *registrarOptions) build(ctx context.Context, log *zap.Logger) (*registrar.Config, error) {
+// timers returns the profile, with what else is said about it.
+func (o *registrarOptions) timers() (core.Profile, error) {
 	p, err := core.ParseProfile(o.profile)
 	if err != nil {
-		return nil, usage("--profile: unknown profile %q (%s)", o.profile, strings.Join(profileNames(), ", "))
+		return p, usage("--profile: unknown profile %q (%s)", o.profile, strings.Join(profileNames(), ", "))
+	}
+	if o.lifeUnit != "" {
+		if p.LifeUnit, err = core.ParseLifeUnit(o.lifeUnit); err != nil {
+			return p, usage("--life-unit: unknown unit %q (auto, s, ms)", o.lifeUnit)
+		}
+	}
+	if o.arbitration != "" {
+		if p.Arbitration, err = core.ParseArbitration(o.arbitration); err != nil {
+			return p, usage("--arbitration: unknown rule %q (auto, larger, smaller)", o.arbitration)
+		}
+	}
+	return p, nil
+}
+
+func (o *registrarOptions) build(ctx context.Context, log *zap.Logger) (*registrar.Config, error) {
+	p, err := o.timers()
+	if err != nil {
+		return nil, err
 	}
 	announce, err := o.announcements()
 	if err != nil {
