@@ -11,6 +11,8 @@ import (
 	"github.com/goccy/go-yaml/parser"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/rserpool/rserpool/internal/cli"
 )
 
 // notInConfig are flags that a file cannot hold.
@@ -142,17 +144,7 @@ func setText(f *pflag.Flag, flags *pflag.FlagSet, text string) error {
 	if err == nil || !errors.As(err, &invalid) {
 		return err
 	}
-	switch f.Value.Type() {
-	case "bool":
-		return fmt.Errorf("%q is neither true nor false", text)
-	case "uint16":
-		return fmt.Errorf("%q is not a number from 0 to 65535", text)
-	case "int":
-		return fmt.Errorf("%q is not a number", text)
-	case "duration":
-		return fmt.Errorf("%q is not a time such as 500ms or 5s", text)
-	}
-	return fmt.Errorf("%q: %w", text, invalid.Unwrap())
+	return cli.ValueError(invalid)
 }
 
 // locate turns what is said about a flag into what is wrong at a place of the file, if

@@ -9,12 +9,13 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/rserpool/rserpool/internal/cli"
 )
 
 // Exit codes of the command.
@@ -102,39 +103,11 @@ accepted, too.`,
   rserpool registrar &
   rserpool serve echo --pool EchoPool &
   echo hello | rserpool call EchoPool`,
-		Version:       version(),
-		SilenceErrors: true,
-		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
-		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(registrarCommand(), serveCommand(), getCommand(), callCommand(),
 		resolveCommand(), statusCommand(), demoCommand())
-	markUsage(root)
+	cli.Prepare(root, func(err error) error { return usageError{err} })
 	return root
-}
-
-// markUsage makes the errors of all argument checks usage errors.
-func markUsage(c *cobra.Command) {
-	if check := c.Args; check != nil {
-		c.Args = func(c *cobra.Command, args []string) error {
-			if err := check(c, args); err != nil {
-				return usageError{err}
-			}
-			return nil
-		}
-	}
-	for _, sub := range c.Commands() {
-		markUsage(sub)
-	}
-}
-
-// version is what the Go command has noted about the build.
-func version() string {
-	b, ok := debug.ReadBuildInfo()
-	if !ok || b.Main.Version == "" {
-		return "unknown"
-	}
-	return b.Main.Version
 }

@@ -53,7 +53,7 @@ func openCapture(in io.Reader) (func() (frame, error), error) {
 	c := &captureFile{r: bufio.NewReader(in)}
 	magic, err := c.r.Peek(4)
 	if err != nil {
-		return nil, errors.New("dump: not a capture file: too short")
+		return nil, errors.New("not a capture file: too short")
 	}
 	switch {
 	case binary.BigEndian.Uint32(magic) == blockSection:
@@ -61,7 +61,7 @@ func openCapture(in io.Reader) (func() (frame, error), error) {
 	case c.classic(magic):
 		return c.record, c.header()
 	}
-	return nil, errors.New("dump: not a capture file")
+	return nil, errors.New("not a capture file")
 }
 
 // read reads n bytes, which are valid until it is called again.

@@ -34,8 +34,9 @@ With --json each line is an object. Fields that do not apply are left out:
   error      what is malformed`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			in := c.InOrStdin()
+			in, name := c.InOrStdin(), "standard input"
 			if args[0] != "-" {
+				name = args[0]
 				f, err := os.Open(args[0])
 				if err != nil {
 					return err
@@ -43,7 +44,10 @@ With --json each line is an object. Fields that do not apply are left out:
 				defer f.Close()
 				in = f
 			}
-			return dump(in, c.OutOrStdout(), asJSON)
+			if err := dump(in, c.OutOrStdout(), asJSON); err != nil {
+				return fmt.Errorf("dump %s: %w", name, err)
+			}
+			return nil
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line")
@@ -88,9 +92,13 @@ func (r *row) String() string {
 	return s
 }
 
-func dump(in io.Reader, out io.Writer, asJSON bool) error {
+func dump(in io.Reader, out io.Writer, asJSON bool) (err error) {
 	w := bufio.NewWriter(out)
-	defer w.Flush()
+	defer func() {
+		if e := w.Flush(); err == nil {
+			err = e
+		}
+	}()
 	enc := json.NewEncoder(w)
 	emit := func(r *row) error {
 		if asJSON {
@@ -110,7 +118,7 @@ func dump(in io.Reader, out io.Writer, asJSON bool) error {
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("dump: %w", err)
+			return err
 		}
 		for r := range d.rows(f) {
 			if err := emit(r); err != nil {

@@ -8,9 +8,12 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/rserpool/rserpool/internal/cli"
 )
 
 // Exit codes of the commands of this module.
@@ -40,7 +43,7 @@ func run(ctx context.Context, args []string) int {
 	if err == nil {
 		return 0
 	}
-	fmt.Fprintln(os.Stderr, "sctp:", trimPrefix(err.Error()))
+	fmt.Fprintln(os.Stderr, "sctp:", oneLine(err))
 	var u usageError
 	switch {
 	case errors.As(err, &u):
@@ -51,9 +54,11 @@ func run(ctx context.Context, args []string) int {
 	return exitFailure
 }
 
-// trimPrefix removes the package name that errors of the library begin with: the
-// command's own name stands there already.
-func trimPrefix(s string) string {
+// oneLine is the text of an error for the user: without the package name that errors of
+// the library begin with, since the command's own name stands there already.
+func oneLine(err error) string {
+	s := strings.ReplaceAll(err.Error(), "\n", "; ")
+	s = strings.ReplaceAll(s, context.Canceled.Error(), "interrupted")
 	const p = "sctp: "
 	for len(s) > len(p) && s[:len(p)] == p {
 		s = s[len(p):]
@@ -70,28 +75,10 @@ func rootCommand() *cobra.Command {
 Addresses are IP[/IP...]:PORT[@UDPPORT]: all addresses of a multi-homed endpoint,
 its SCTP port and its UDP encapsulation port (default 9899). IPv6 addresses stand
 in brackets: [2001:db8::1]/192.0.2.1:5001@9899. Host names are accepted, too.`,
-		SilenceErrors: true,
-		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
-		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(perfCommand(), ncCommand(), dumpCommand())
-	markUsage(root)
+	cli.Prepare(root, func(err error) error { return usageError{err} })
 	return root
-}
-
-// markUsage makes the errors of all argument checks usage errors.
-func markUsage(c *cobra.Command) {
-	if check := c.Args; check != nil {
-		c.Args = func(c *cobra.Command, args []string) error {
-			if err := check(c, args); err != nil {
-				return usageError{err}
-			}
-			return nil
-		}
-	}
-	for _, sub := range c.Commands() {
-		markUsage(sub)
-	}
 }

@@ -6,10 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"runtime"
 	"runtime/debug"
-	"sort"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -77,24 +78,34 @@ Figures are printed as one JSON line, or for people with --human.`,
 }
 
 // config is the association parameters of a measurement.
-func (o *perfOptions) config() *sctp.Config {
+func (o *perfOptions) config() (*sctp.Config, error) {
+	mtu, err := perfMTU()
+	if err != nil {
+		return nil, err
+	}
 	return &sctp.Config{
-		MTU:            perfMTU(),
+		MTU:            mtu,
 		RecvBuffer:     o.recvBuffer,
 		SendBuffer:     o.sendBuffer,
 		MaxMessageSize: maxPerfMessage,
 		Nagle:          o.nagle,
 		Congestion:     o.congestion.algorithm(),
 		Backlog:        1024,
-	}
+	}, nil
 }
 
-// perfMTU is the IP MTU that the environment asks for, 1500 without it.
-func perfMTU() int {
-	if n, err := strconv.Atoi(os.Getenv("ANCHOR_MTU")); err == nil && n > 0 {
-		return n
+// perfMTU is the IP MTU that the environment asks for, 1500 without it. The library
+// checks its bounds.
+func perfMTU() (int, error) {
+	text := os.Getenv("ANCHOR_MTU")
+	if text == "" {
+		return 1500, nil
 	}
-	return 1500
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 {
+		return 0, usage("perf: ANCHOR_MTU: %q is not a number of bytes", text)
+	}
+	return n, nil
 }
 
 // print writes a report to w.
@@ -102,17 +113,38 @@ func (o *perfOptions) print(w io.Writer, r report) error {
 	if !o.human {
 		return json.NewEncoder(w).Encode(r)
 	}
-	keys := make([]string, 0, len(r))
-	for k := range r {
-		keys = append(keys, k)
-	}
-	sort.Strings(keys)
-	for _, k := range keys {
-		if _, err := fmt.Fprintf(w, "%-24s %v\n", strings.ReplaceAll(k, "_", " "), r[k]); err != nil {
+	for _, k := range slices.Sorted(maps.Keys(r)) {
+		v := r[k]
+		if f, ok := v.(float64); ok {
+			v = strconv.FormatFloat(f, 'f', 3, 64)
+		}
+		if _, err := fmt.Fprintf(w, "%-24s %v\n", strings.ReplaceAll(k, "_", " "), v); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// rates adds what people would compute: how much in a second, if both figures are there.
+// each is what one of them counts.
+func (r report) rates(what, amount, secs string, each float64) {
+	n, ok := toFloat(r[amount])
+	s, timed := toFloat(r[secs])
+	if ok && timed && s > 0 {
+		r[what+"/s"] = n * each / s
+	}
+}
+
+func toFloat(v any) (float64, bool) {
+	switch v := v.(type) {
+	case int:
+		return float64(v), true
+	case int64:
+		return float64(v), true
+	case float64:
+		return v, true
+	}
+	return 0, false
 }
 
 // memory is what this process holds: resident set, heap and stacks in bytes, and

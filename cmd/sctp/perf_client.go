@@ -3,11 +3,9 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"runtime/pprof"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 
@@ -27,7 +25,7 @@ func perfClientCommand(o *perfOptions) *cobra.Command {
   timed SIZE MILLISECONDS         the same, and what has not arrived by then is
                                   given up: for slow and lossy paths
   pingpong SIZE COUNT             a message there and back, COUNT times
-  assoc MILLISECONDS PARALLEL     set-up and graceful shutdown without data
+  assoc MILLISECONDS [PARALLEL]   set-up and graceful shutdown without data
   idle COUNT [SECONDS]            keep COUNT associations and tell their memory,
                                   and the CPU time that they take in SECONDS`,
 		Args: cobra.MinimumNArgs(2),
@@ -63,7 +61,12 @@ type perfClient struct {
 }
 
 func perfRun(c *cobra.Command, args []string, o *perfOptions) (err error) {
-	n, err := numbers(args[2:])
+	mode := args[1]
+	n, err := modeArgs(mode, args[2:])
+	if err != nil {
+		return err
+	}
+	params, err := o.config()
 	if err != nil {
 		return err
 	}
@@ -78,40 +81,31 @@ func perfRun(c *cobra.Command, args []string, o *perfOptions) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, done()) }()
-	p := &perfClient{ctx: c.Context(), stack: stack, addr: addrs[0], cfg: o.config()}
+	p := &perfClient{ctx: c.Context(), stack: stack, addr: addrs[0], cfg: params}
 	var r report
-	switch mode := args[1]; {
-	case mode == "bulk" && (len(n) == 2 || len(n) == 3):
+	switch mode {
+	case "bulk":
 		r, err = p.bulk(n[0], time.Duration(n[1])*time.Millisecond, append(n, 1)[2])
-	case mode == "timed" && len(n) == 2:
+	case "timed":
 		r, err = p.timed(n[0], time.Duration(n[1])*time.Millisecond)
-	case mode == "pingpong" && len(n) == 2:
+	case "pingpong":
 		r, err = p.pingpong(n[0], n[1])
-	case mode == "assoc" && len(n) >= 1:
+	case "assoc":
 		r = p.assoc(time.Duration(n[0])*time.Millisecond, append(n, 1)[1])
-	case mode == "idle" && (len(n) == 1 || len(n) == 2):
+	case "idle":
 		r, err = p.idle(n[0], time.Duration(append(n, 0)[1])*time.Second)
-	case slices.Contains([]string{"bulk", "timed", "pingpong", "assoc", "idle"}, mode):
-		return usage("perf client: wrong number of arguments for %s", mode)
-	default:
-		return fmt.Errorf("%w: %s", errUnsupported, mode)
 	}
 	if err != nil {
 		return err
 	}
-	return o.print(c.OutOrStdout(), r)
-}
-
-func numbers(args []string) ([]int, error) {
-	n := make([]int, 0, len(args)+1)
-	for _, a := range args {
-		v, err := strconv.Atoi(a)
-		if err != nil || v <= 0 {
-			return nil, usage("perf client: %q is not a positive number", a)
+	if o.human {
+		r.rates("msgs", "msgs", "secs", 1)
+		r.rates("assocs", "assocs", "secs", 1)
+		if mode == "bulk" || mode == "timed" {
+			r.rates("Mbit", "msgs", "secs", float64(n[0])*8/1e6)
 		}
-		n = append(n, v)
 	}
-	return n, nil
+	return o.print(c.OutOrStdout(), r)
 }
 
 func (p *perfClient) dial() (*sctp.Association, error) { return p.stack.Dial(p.ctx, p.addr, p.cfg) }

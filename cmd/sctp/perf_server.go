@@ -56,6 +56,10 @@ func perfServe(c *cobra.Command, address string, o *perfOptions) (err error) {
 	if err != nil {
 		return usageError{err}
 	}
+	params, err := o.config()
+	if err != nil {
+		return err
+	}
 	cfg := o.lower.stack(addr)
 	cfg.DisableOffload, cfg.MaxInitRate = o.noOffload, -1 // to see what can be done
 	stack, done, err := o.observe.Open(c.Context(), cfg, c.ErrOrStderr())
@@ -63,7 +67,7 @@ func perfServe(c *cobra.Command, address string, o *perfOptions) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, done()) }()
-	l, err := stack.Listen(addr, o.config())
+	l, err := stack.Listen(addr, params)
 	if err != nil {
 		return err
 	}
@@ -73,7 +77,12 @@ func perfServe(c *cobra.Command, address string, o *perfOptions) (err error) {
 	_, _ = io.Copy(io.Discard, c.InOrStdin()) // ends when the other side is done with us
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return o.print(c.OutOrStdout(), report{"rx_msgs": r.msgs, "rx_bytes": r.bytes, "rx_secs": r.last.Sub(r.first).Seconds(), "rx_conns": r.conns})
+	total := report{"rx_msgs": r.msgs, "rx_bytes": r.bytes, "rx_secs": r.last.Sub(r.first).Seconds(), "rx_conns": r.conns}
+	if o.human {
+		total.rates("rx msgs", "rx_msgs", "rx_secs", 1)
+		total.rates("rx Mbit", "rx_bytes", "rx_secs", 8.0/1e6)
+	}
+	return o.print(c.OutOrStdout(), total)
 }
 
 // accept serves associations, in the goroutine that accepted them: as long as they are

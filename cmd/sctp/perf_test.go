@@ -122,11 +122,14 @@ func TestPerfWatchesIdleAssociations(t *testing.T) {
 	}
 }
 
-// ANCHOR_MTU is the IP MTU to respect; what is no number means 1500.
+// ANCHOR_MTU is the IP MTU to respect, 1500 where it is not set; a mistake in it would
+// make a measurement of something else.
 func TestPerfMTU(t *testing.T) {
-	for env, want := range map[string]int{"": 1500, "9000": 9000, "1500": 1500, "x": 1500, "-5": 1500} {
+	for env, want := range map[string]int{"": 1500, "9000": 9000, "1500": 1500, "x": 0, "-5": 0} {
 		t.Setenv("ANCHOR_MTU", env)
-		require.Equal(t, want, perfMTU(), env)
+		got, err := perfMTU()
+		require.Equal(t, want, got, env)
+		require.Equal(t, want == 0, err != nil, env)
 	}
 	t.Setenv("ANCHOR_MTU", "9000")
 	_, addr := perfServer(t)
@@ -154,7 +157,35 @@ func TestPerfHuman(t *testing.T) {
 	for _, name := range []string{"msgs", "p50 us", "p99 us"} {
 		require.Contains(t, out, name)
 	}
-	require.Contains(t, s.wait(), "rx conns")
+	out, err = execute(t, strings.NewReader(""), "perf", "client", addr, "bulk", "1000", "20", "--human")
+	require.NoError(t, err)
+	require.Regexp(t, `(?m)^msgs/s +\d+\.\d+$`, out)
+	require.Regexp(t, `(?m)^Mbit/s +\d+\.\d+$`, out)
+	out = s.wait()
+	require.Contains(t, out, "rx conns")
+	require.Contains(t, out, "rx Mbit/s")
+}
+
+// Numbers that cannot be meant are refused before anything is made of them; errors name
+// the argument, the value and the bounds.
+func TestPerfArguments(t *testing.T) {
+	for args, want := range map[string]string{
+		"bulk":                         "perf client: bulk: want bulk SIZE MILLISECONDS [COUNT]",
+		"bulk 1 2 3 4":                 "perf client: bulk 1 2 3 4: want bulk SIZE MILLISECONDS [COUNT]",
+		"bulk 0 1":                     `perf client: SIZE: "0" is not a number from 1 to 16777216`,
+		"bulk 16777217 1":              `perf client: SIZE: "16777217" is not a number from 1 to 16777216`,
+		"bulk 99999999999999999999 1":  `perf client: SIZE: "99999999999999999999" is not a number from 1 to 16777216`,
+		"timed 64 9999999999999999":    `perf client: MILLISECONDS: "9999999999999999" is not a number from 1 to 86400000`,
+		"pingpong 64 9999999999999999": `perf client: COUNT: "9999999999999999" is not a number from 1 to 10000000`,
+		"assoc 1 65537":                `perf client: PARALLEL: "65537" is not a number from 1 to 65536`,
+		"idle 1 x":                     `perf client: SECONDS: "x" is not a number from 1 to 86400`,
+		"sing":                         `mode is not supported: "sing" (bulk, timed, pingpong, assoc, idle)`,
+		"idle 1 1 --recv-buffer many":  `--recv-buffer: "many" is not a number`,
+		"idle 1 1 --congestion vegas":  `--congestion: "vegas": no congestion control "vegas": reno or cubic`,
+	} {
+		_, err := execute(t, strings.NewReader(""), append([]string{"perf", "client", "127.0.0.1:5000@9"}, strings.Fields(args)...)...)
+		require.EqualError(t, err, want, args)
+	}
 }
 
 // Nobody is there: a failure, not a hang.

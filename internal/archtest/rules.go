@@ -73,7 +73,7 @@ var free = []string{"cmd", "examples", "bench", "fuzz", "interop"}
 
 // programParts are what the commands share. They are as free as a command, but
 // only commands, examples and benchmarks may import them.
-var programParts = []string{"internal/daemon", "internal/service"}
+var programParts = []string{"internal/cli", "internal/daemon", "internal/service"}
 
 // codecs have neither state nor I/O. Internal packages that arrows does not
 // name, and packet layers, may import these and nothing else, so that nothing
