@@ -26,7 +26,7 @@ func (r *Registrar) input(f func(now time.Time)) {
 
 // settle drains the outputs. A failed send is a new input, whose outputs follow.
 func (r *Registrar) settle() {
-	for r.collect() {
+	for r.serveIfReady(); r.collect(); r.serveIfReady() {
 		for i := range r.todo {
 			r.perform(i)
 		}
@@ -39,11 +39,16 @@ func (r *Registrar) settle() {
 		}
 		r.event(&e)
 	}
+	r.arm()
+}
+
+// serveIfReady serves elements and users once the start-up has ended: before anybody is told, so
+// that nobody comes too early.
+func (r *Registrar) serveIfReady() {
 	if !r.isReady && r.core.Ready() {
 		r.isReady = true
 		r.serve()
 	}
-	r.arm()
 }
 
 // collect takes what the machine wants done by now, and reports whether there is anything.
