@@ -1,6 +1,7 @@
 package multicast_test
 
 import (
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"strconv"
@@ -13,13 +14,18 @@ import (
 	"github.com/rserpool/rserpool/internal/multicast"
 )
 
-// freePort is a UDP port that nobody has.
+// freePort is a UDP port that nobody has, nor gets by asking for any.
 func freePort(t testing.TB) uint16 {
 	t.Helper()
-	c, err := net.ListenPacket("udp4", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer c.Close()
-	return c.LocalAddr().(*net.UDPAddr).AddrPort().Port()
+	for range 100 {
+		port := 10_000 + rand.IntN(22_000)
+		if c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port}); err == nil {
+			require.NoError(t, c.Close())
+			return uint16(port)
+		}
+	}
+	require.Fail(t, "no free port")
+	return 0
 }
 
 // loopback is the name of the loopback interface.
