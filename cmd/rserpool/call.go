@@ -66,6 +66,9 @@ func (o *callOptions) run(c *cobra.Command, pool string) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := positive("--timeout", o.timeout); err != nil {
+		return err
+	}
 	pu, err := o.client.user(c, handle, func(cfg *pooluser.Config) {
 		cfg.FailoverTimeout, cfg.WaitForPool = o.timeout, o.wait
 	})
@@ -75,7 +78,7 @@ func (o *callOptions) run(c *cobra.Command, pool string) (err error) {
 	defer func() { err = errors.Join(err, pu.Close()) }()
 	s, err := dial(ctx, pu.PoolUser, handle, o.timeout)
 	if err != nil {
-		return explainTimeout(err, o.timeout)
+		return explainTimeout(pu.asked(err), o.timeout)
 	}
 	defer s.Close()
 	stopCSP, err := o.client.csp.start(userReport(s))

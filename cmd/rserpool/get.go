@@ -83,6 +83,9 @@ func (o *getOptions) run(c *cobra.Command, arg string) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := positive("--timeout", o.timeout); err != nil {
+		return err
+	}
 	out, err := outputName(o.out, path.Base(file))
 	if err != nil {
 		return err
@@ -105,7 +108,7 @@ func (o *getOptions) run(c *cobra.Command, arg string) (err error) {
 	defer func() { err = errors.Join(err, pu.Close()) }()
 	s, err := dial(ctx, pu.PoolUser, handle, o.timeout)
 	if err != nil {
-		return explainTimeout(err, o.timeout)
+		return explainTimeout(pu.asked(err), o.timeout)
 	}
 	defer s.Close()
 	stopCSP, err := o.client.csp.start(userReport(s))

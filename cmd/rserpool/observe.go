@@ -2,10 +2,13 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
 
+	"github.com/rserpool/rserpool/asap/core"
 	"github.com/rserpool/rserpool/internal/daemon"
 	"github.com/rserpool/rserpool/pooluser"
 	"github.com/rserpool/rserpool/sctp"
@@ -33,7 +36,16 @@ func watchStack(c *cobra.Command, o *daemon.Observe, listen string, udpPort uint
 // poolUser is a pool user with the stack that was opened for it, if one was.
 type poolUser struct {
 	*pooluser.PoolUser
-	done func() error
+	registrars []string
+	done       func() error
+}
+
+// asked adds to an error which registrars did not answer.
+func (u *poolUser) asked(err error) error {
+	if errors.Is(err, core.ErrNoRegistrar) && len(u.registrars) > 0 {
+		return fmt.Errorf("%w: %s", err, strings.Join(u.registrars, ", "))
+	}
+	return err
 }
 
 // Close closes both.

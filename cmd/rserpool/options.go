@@ -8,6 +8,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
@@ -82,6 +83,22 @@ func (o *clientOptions) addrs(ctx context.Context) ([]string, error) {
 	return list, nil
 }
 
+// least checks that a number of a flag is not below what it can be.
+func least[T int | float64 | time.Duration](flag string, v, lowest T) error {
+	if !(v >= lowest) {
+		return usage("%s: %v is below %v", flag, v, lowest)
+	}
+	return nil
+}
+
+// positive checks that the time of a flag is one.
+func positive(flag string, d time.Duration) error {
+	if d <= 0 {
+		return usage("%s: %v is no time", flag, d)
+	}
+	return nil
+}
+
 // checkAddr checks the address of a flag. A mistake in it is one of usage; a host name
 // that is not known is none.
 func checkAddr(ctx context.Context, flag, address string) error {
@@ -140,7 +157,7 @@ func (o *clientOptions) user(c *cobra.Command, h rserpool.PoolHandle, change fun
 		return nil, errors.Join(err, done())
 	}
 	o.observe.Collect(daemon.UserCollector(u.Stats, h))
-	return &poolUser{u, done}, nil
+	return &poolUser{u, registrars, done}, nil
 }
 
 // poolHandle checks the name of a pool.

@@ -250,11 +250,17 @@ func (o *registrarOptions) build(ctx context.Context, log *zap.Logger) (*registr
 	if secure != nil && enrpPort == enrp.Port {
 		enrpPort = 0 // that of TLS
 	}
-	if o.asapPort == 0 || o.asapPort == o.enrpPort || o.enrpPort == 0 {
-		return nil, usage("--asap-port and --enrp-port must be two ports")
-	}
-	if o.asapTLSPort == 0 || secure != nil && (o.asapTLSPort == o.asapPort || o.asapTLSPort == o.enrpPort) {
-		return nil, usage("--asap-tls-port must be a port of its own")
+	switch {
+	case o.asapPort == 0:
+		return nil, usage("--asap-port: 0 is not a port")
+	case o.enrpPort == 0:
+		return nil, usage("--enrp-port: 0 is not a port")
+	case o.asapTLSPort == 0:
+		return nil, usage("--asap-tls-port: 0 is not a port")
+	case o.asapPort == o.enrpPort:
+		return nil, usage("--asap-port: %d is that of --enrp-port, too", o.asapPort)
+	case secure != nil && (o.asapTLSPort == o.asapPort || o.asapTLSPort == o.enrpPort):
+		return nil, usage("--asap-tls-port: %d is that of --asap-port or --enrp-port, too", o.asapTLSPort)
 	}
 	for name, at := range map[string]string{"asap-tcp": o.tcp, "asap-tcp-tls": o.tcpTLS} {
 		if _, _, err := net.SplitHostPort(at); at != "" && err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -67,6 +68,9 @@ func (o *resolveOptions) run(c *cobra.Command, pool string) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := cmp.Or(least("--items", o.items, -1), positive("--timeout", o.timeout)); err != nil {
+		return err
+	}
 	pu, err := o.client.user(c, handle, func(cfg *pooluser.Config) { cfg.Items = o.items })
 	if err != nil {
 		return err
@@ -75,7 +79,7 @@ func (o *resolveOptions) run(c *cobra.Command, pool string) (err error) {
 	ctx, cancel := context.WithTimeout(c.Context(), o.timeout)
 	defer cancel()
 	p, err := pu.ResolvePool(ctx, handle)
-	if err != nil {
+	if err = pu.asked(err); err != nil {
 		if errors.Is(err, context.DeadlineExceeded) {
 			err = fmt.Errorf("no registrar answered for %v: %w", o.timeout, err)
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -98,18 +99,27 @@ SIGHUP has this file and those of --tls-ca, --tls-cert and --tls-key read again.
 	must(f.MarkHidden("block"))
 	must(f.MarkHidden("buffer"))
 	exitWithStdin(c, &o.exitWithStdin)
-	fixed(c, "policy", "RoundRobin", "WeightedRoundRobin:1", "Random", "WeightedRandom:1", "Priority:1",
-		"LeastUsed", "LeastUsedDegradation:0.1", "PriorityLeastUsed:0.1", "RandomizedLeastUsed")
+	fixed(c, "policy", policies...)
 	noFiles(c, "pool", "listen", "advertise", "id", "sessions", "fail-after", "capacity", "wait", "cookie-life")
 	must(c.MarkFlagDirname("root"))
 	return c
 }
+
+// policies are those of RFC 5356 with constants, as the shell completes them.
+var policies = []string{"RoundRobin", "WeightedRoundRobin:1", "Random", "WeightedRandom:1", "Priority:1",
+	"LeastUsed", "LeastUsedDegradation:0.1", "PriorityLeastUsed:0.1", "RandomizedLeastUsed"}
 
 func knownService(_ *cobra.Command, args []string) error {
 	if !slices.Contains(service.Names(), args[0]) {
 		return fmt.Errorf("serve: unknown service %q (%s)", args[0], strings.Join(service.Names(), ", "))
 	}
 	return nil
+}
+
+// bounds checks the numbers; zero is the default of each.
+func (o *serveOptions) bounds() error {
+	return cmp.Or(least("--sessions", o.sessions, 0), least("--fail-after", o.failAfter, 0),
+		least("--capacity", o.capacity, 0), least("--wait", o.wait, 0))
 }
 
 // resolve makes the element's configuration.
@@ -127,7 +137,7 @@ func (o *serveOptions) resolve(c *cobra.Command) (*poolelement.Config, error) {
 	}
 	policy, err := rserpool.ParsePolicy(o.policy)
 	if err != nil {
-		return nil, usage("--policy: %s", oneLine(err))
+		return nil, usage("--policy: %s (%s)", oneLine(err), strings.Join(policies, ", "))
 	}
 	if o.listen != "" {
 		if _, err := sctp.ParseListenAddr(o.listen); err != nil {
@@ -167,8 +177,8 @@ func (o *serveOptions) sealer() (*cookie.Sealer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.cookieLife <= 0 {
-		return nil, usage("--cookie-life: %v is no time", o.cookieLife)
+	if err := positive("--cookie-life", o.cookieLife); err != nil {
+		return nil, err
 	}
 	return cookie.NewSealer(&cookie.Config{Pool: rserpool.PoolHandle(o.pool), Keys: keys, Life: o.cookieLife})
 }
@@ -199,6 +209,9 @@ func (o *serveOptions) run(c *cobra.Command, name string) (err error) {
 		return usage("serve files: --root is missing")
 	case name != "files" && o.root != "":
 		return usage("serve %s: --root is for files", name)
+	}
+	if err := o.bounds(); err != nil {
+		return err
 	}
 	cfg, err := o.resolve(c)
 	if err != nil {

@@ -22,8 +22,8 @@ const (
 // show prints the state again and again until it is interrupted: on a terminal in place,
 // otherwise one after the other. A registrar that does not answer may come back.
 func (o *statusOptions) show(c *cobra.Command) error {
-	if o.watch <= 0 {
-		return usage("--watch: %v is no time", o.watch)
+	if err := positive("--watch", o.watch); err != nil {
+		return err
 	}
 	out := c.OutOrStdout()
 	screen := isTerminal(out)

@@ -17,7 +17,7 @@ type lowerLayer struct {
 
 func (l *lowerLayer) addFlags(f *pflag.FlagSet) {
 	f.BoolVar(&l.ip, "ip", false, "speak SCTP directly over IP instead of in UDP (Linux, needs CAP_NET_RAW); the address has no @UDPPORT then")
-	f.IntVar(&l.sockets, "sockets", 0, "sockets that share the UDP port, -1 for one each processor (default 1)")
+	f.IntVar(&l.sockets, "sockets", 0, "sockets that share the UDP port, at most 256, -1 for one each processor (default 1)")
 }
 
 // stack is the configuration of a stack that is bound to addr; nil: to any address.

@@ -365,9 +365,13 @@ func (a *Agent) lost(l *link, err error) {
 func (a *Agent) logEvent(ev *core.Event) {
 	switch ev.Kind {
 	case core.EventHome:
-		a.log.Info("home registrar", zap.Stringer("id", ev.Server), zap.Stringer("at", ev.Registrar))
+		id := zap.Skip() // who it is is known only when it has said so
+		if ev.Server != 0 {
+			id = zap.Stringer("id", ev.Server)
+		}
+		a.log.Info("home registrar", id, zap.Stringer("at", Addr(ev.Registrar)))
 	case core.EventHomeLost:
-		a.log.Warn("home registrar lost", zap.Stringer("at", ev.Registrar), zap.Error(ev.Err))
+		a.log.Warn("home registrar lost", zap.Stringer("at", Addr(ev.Registrar)), zap.Error(ev.Err))
 	case core.EventRegisterFailed:
 		a.log.Warn("registration failed", zap.Stringer("pool", ev.Handle), zap.Error(ev.Err))
 	case core.EventRemoteError:
