@@ -259,7 +259,8 @@ type StackConfig struct {
 	// Sockets is how many sockets share each address and the UDP port, so that as many
 	// processors can receive at once. The associations are spread over them by their
 	// verification tags. One is best for few associations, and all that systems other
-	// than Linux have. Zero: 1. Negative: one for each processor, at most 8.
+	// than Linux have. Zero: 1. Negative: one for each processor, at most 8. More than
+	// 256 are as good as 256.
 	//
 	// Several sockets share a port by SO_REUSEPORT, which lets other processes of the
 	// same user join in.

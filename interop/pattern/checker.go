@@ -17,7 +17,6 @@ type Checker struct {
 	next      []uint32 // per stream: messages received
 	seen      []bool   // of the unordered stream
 	received  int
-	bytes     int64
 	want      []byte
 }
 
@@ -70,7 +69,6 @@ func (c *Checker) Check(stream uint16, ppid uint32, unordered bool, data []byte)
 		return fmt.Errorf("pattern: %v: wrong content", m)
 	}
 	c.received++
-	c.bytes += int64(len(data))
 	return nil
 }
 
@@ -92,9 +90,6 @@ func (c *Checker) sequence(m Message, unordered bool) error {
 
 // Received is the number of messages that passed.
 func (c *Checker) Received() int { return c.received }
-
-// Bytes is the number of bytes in them.
-func (c *Checker) Bytes() int64 { return c.bytes }
 
 // Done says whether every message of the transfer has passed.
 func (c *Checker) Done() bool { return c.received == c.count }

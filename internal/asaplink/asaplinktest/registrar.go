@@ -220,13 +220,6 @@ func (r *Registrar) Add(h rserpool.PoolHandle, pe rserpool.PoolElement) {
 	r.elements = append(r.elements, Member{Handle: h, Element: pe})
 }
 
-// Remove takes an element out.
-func (r *Registrar) Remove(h rserpool.PoolHandle, id rserpool.PEID) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.drop(h, id)
-}
-
 // KeepAlive sends a keep-alive to all elements of a pool on the associations that
 // they registered on.
 func (r *Registrar) KeepAlive(h rserpool.PoolHandle) {

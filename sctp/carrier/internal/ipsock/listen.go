@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// portTries is how often ListenAll looks for a port that is free on all
+// portTries is how often ListenShared looks for a port that is free on all
 // addresses.
 const portTries = 32
 
@@ -20,18 +20,15 @@ func Listen(addr netip.AddrPort, cfg *Config) (*Socket, error) {
 	return bind(addr, false, cfg)
 }
 
-// ListenAll binds a socket to each of several addresses, all with the same UDP
+// ListenShared binds sockets to each of several addresses, all with the same UDP
 // port, since a stack has only one (RFC 6951 §5.1): ports that differ are an
 // error, except that those of 0 follow the others. If all are 0, one that is free
 // on all addresses is chosen. "[::]" next to an IPv4 address stands for the IPv6
 // addresses only.
-func ListenAll(addrs []netip.AddrPort, cfg *Config) ([]*Socket, error) {
-	return ListenShared(addrs, 1, cfg)
-}
-
-// ListenShared is ListenAll with several sockets for each address, one after the
-// other in what it returns. SCTP packets go to one of them by their verification tag:
-// to that with the index tag modulo count.
+//
+// With a count above 1 each address has as many sockets, one after the other in what
+// it returns. SCTP packets go to one of them by their verification tag: to that with the
+// index tag modulo count.
 func ListenShared(addrs []netip.AddrPort, count int, cfg *Config) ([]*Socket, error) {
 	socks, err := listenAll(addrs, func(a netip.AddrPort, v6only bool) (*Socket, error) { return bind(a, v6only, cfg) })
 	if err != nil || count <= 1 {
