@@ -264,13 +264,13 @@ func killRegistrar(t *testing.T, sig syscall.Signal) {
 	}
 	s.wait(m.all, "all registrations")
 	took := time.Since(began)
-	s.agree(n, []int{1, 2}, 20*time.Second)
+	s.agree(n, []int{1, 2}, patient(20*time.Second))
 	time.Sleep(time.Until(at.Add(1500 * time.Millisecond)))
 	if sig == syscall.SIGSTOP {
 		// It comes back and believes that it is the home of elements that have others
 		// now.
 		require.NoError(t, syscall.Kill(s.regs[victim].pid(), syscall.SIGCONT))
-		t.Log("agree again after", s.agree(n, []int{0, 1, 2}, 20*time.Second))
+		t.Log("agree again after", s.agree(n, []int{0, 1, 2}, patient(20*time.Second)))
 	}
 	users.stop()
 	m.mu.Lock()
