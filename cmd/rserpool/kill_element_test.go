@@ -195,7 +195,7 @@ func killElement(t *testing.T, sig syscall.Signal) {
 			select {
 			case d := <-done:
 				pauses = append(pauses, d)
-			case <-time.After(patient(10 * time.Second)):
+			case <-time.After(time.Minute):
 				require.Fail(t, "timeout", "%d of %d users go on, round %d", len(pauses), hit, round)
 			}
 		}
@@ -223,7 +223,7 @@ func killElement(t *testing.T, sig syscall.Signal) {
 func (s *scope) removed(id rserpool.PEID, at time.Time) time.Duration {
 	s.t.Helper()
 	key := killPool + "/" + id.String()
-	for time.Since(at) < patient(10*time.Second) {
+	for time.Since(at) < time.Minute {
 		if !slices.ContainsFunc([]int{0, 1}, func(i int) bool { return s.table(i)[key] != "" }) {
 			return time.Since(at)
 		}

@@ -35,13 +35,16 @@ func killProfile() string     { return rcore.ProfileFast.Name }
 func ms1(d time.Duration) any { return d.Round(100 * time.Microsecond) }
 
 // patient is a bound as it is to be kept, or, in the small run among all other tests, where
-// programs may be slow for reasons of their own, several times that.
+// programs may be slow for reasons of their own, many times that.
 func patient(d time.Duration) time.Duration {
-	if os.Getenv("KILL_SIZE") == "" {
-		return 4 * d
+	if small() {
+		return 10 * d
 	}
 	return d
 }
+
+// small tells whether this is such a run, which is not about times.
+func small() bool { return os.Getenv("KILL_SIZE") == "" }
 
 func fromEnv(name string, def int) int {
 	if n, err := strconv.Atoi(os.Getenv(name)); err == nil && n > 0 {
