@@ -80,7 +80,7 @@ func TestTLSFlagsAreChecked(t *testing.T) {
 		"--asap-tcp-tls: --tls-ca is ":  {"registrar", "--asap-tcp-tls", "127.0.0.1:3864"},
 		"--asap-tcp: ":                  {"registrar", "--asap-tcp", "127.0.0.1"},
 		"no certificate in it":          {"registrar", "--tls-ca", key, "--tls-cert", cert, "--tls-key", key},
-		"--asap-tls-port must be a":     {"registrar", "--tls-ca", cert, "--tls-cert", cert, "--tls-key", key, "--asap-tls-port", "3863"},
+		"--asap-tls-port: 3863 is that of --asap-port":     {"registrar", "--tls-ca", cert, "--tls-cert", cert, "--tls-key", key, "--asap-tls-port", "3863"},
 		"--tls-cert and --tls-key are ": {"serve", "echo", "--pool", "p", "--tls-ca", cert},
 	} {
 		res := command(t, "", args...)
