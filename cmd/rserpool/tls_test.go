@@ -72,16 +72,16 @@ func damagedFile(t *testing.T, path, more string) string {
 func TestTLSFlagsAreChecked(t *testing.T) {
 	cert, key := tlsFiles(t)
 	for name, args := range map[string][]string{
-		"--tls-ca is missing":           {"registrar", "--tls-cert", cert, "--tls-key", key},
-		"--tls-cert and --tls-key":      {"registrar", "--tls-ca", cert},
-		"no such file":                  {"registrar", "--tls-ca", "/nowhere", "--tls-cert", cert, "--tls-key", key},
-		"certificate 1: x509":           {"registrar", "--tls-ca", damagedFile(t, "garbage", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"), "--tls-cert", cert, "--tls-key", key},
-		"damaged behind certificate 1":  {"registrar", "--tls-ca", damagedFile(t, cert, "-----BEGIN CERTIFICATE-----\nAAAA\n"), "--tls-cert", cert, "--tls-key", key},
-		"--asap-tcp-tls: --tls-ca is ":  {"registrar", "--asap-tcp-tls", "127.0.0.1:3864"},
-		"--asap-tcp: ":                  {"registrar", "--asap-tcp", "127.0.0.1"},
-		"no certificate in it":          {"registrar", "--tls-ca", key, "--tls-cert", cert, "--tls-key", key},
-		"--asap-tls-port: 3863 is that of --asap-port":     {"registrar", "--tls-ca", cert, "--tls-cert", cert, "--tls-key", key, "--asap-tls-port", "3863"},
-		"--tls-cert and --tls-key are ": {"serve", "echo", "--pool", "p", "--tls-ca", cert},
+		"--tls-ca is missing":                          {"registrar", "--tls-cert", cert, "--tls-key", key},
+		"--tls-cert and --tls-key":                     {"registrar", "--tls-ca", cert},
+		"no such file":                                 {"registrar", "--tls-ca", "/nowhere", "--tls-cert", cert, "--tls-key", key},
+		"certificate 1: x509":                          {"registrar", "--tls-ca", damagedFile(t, "garbage", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"), "--tls-cert", cert, "--tls-key", key},
+		"damaged behind certificate 1":                 {"registrar", "--tls-ca", damagedFile(t, cert, "-----BEGIN CERTIFICATE-----\nAAAA\n"), "--tls-cert", cert, "--tls-key", key},
+		"--asap-tcp-tls: --tls-ca is ":                 {"registrar", "--asap-tcp-tls", "127.0.0.1:3864"},
+		"--asap-tcp: ":                                 {"registrar", "--asap-tcp", "127.0.0.1"},
+		"no certificate in it":                         {"registrar", "--tls-ca", key, "--tls-cert", cert, "--tls-key", key},
+		"--asap-tls-port: 3863 is that of --asap-port": {"registrar", "--tls-ca", cert, "--tls-cert", cert, "--tls-key", key, "--asap-tls-port", "3863"},
+		"--tls-cert and --tls-key are ":                {"serve", "echo", "--pool", "p", "--tls-ca", cert},
 	} {
 		res := command(t, "", args...)
 		require.NotZero(t, res.code, name)
