@@ -105,16 +105,31 @@ var columns = []struct {
 	{"p99 µs", func(r result) float64 { return r.P99 }, false},
 }
 
+// machine is the number and kind of its processors, where Linux tells the kind.
+func machine() string {
+	model := "processors"
+	b, _ := os.ReadFile("/proc/cpuinfo") // without it: none
+	for line := range strings.Lines(string(b)) {
+		if k, v, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(k) == "model name" {
+			model = strings.TrimSpace(v)
+			break
+		}
+	}
+	return fmt.Sprintf("%d × %s", runtime.NumCPU(), model)
+}
+
 // write prints the medians, and behind each figure of another peer how many times better
 // that of the first one is.
 func (t *table) write(w io.Writer, rounds int, span time.Duration) error {
 	var b strings.Builder
 	b.WriteString("# Handle resolutions and registrations, beside etcd\n\n")
-	fmt.Fprintf(&b, "Medians of %d rounds of %v for each figure, peers in turns; %d cores, %s/%s, loopback. %d pools of %d elements; a resolution asks for %d of a\n",
-		rounds, span, runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, pools, perPool, askedItems)
+	fmt.Fprintf(&b, "| | |\n|---|---|\n| command | `make bench-resolve ROUNDS=%d` |\n| date | %s |\n| machine | %s |\n| Go | %s %s/%s |\n\n",
+		rounds, time.Now().UTC().Format("2006-01-02 15:04 UTC"), machine(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	fmt.Fprintf(&b, "Medians of %d rounds of %v for each figure, peers in turns; loopback. %d pools of %d elements; a resolution asks for %d of a\n",
+		rounds, span, pools, perPool, askedItems)
 	b.WriteString("pool, selected round robin. The registrar speaks ASAP over SCTP over UDP. etcd (one member, embedded, without fsync) has the same elements as keys with\n")
 	b.WriteString("the pool as prefix and answers a range with that limit over gRPC: `etcd` as it does by default, linearizable, `etcd-serializable` without asking for\n")
-	b.WriteString("consensus; its registrations are puts. Behind a figure in parentheses: how many times better the registrar's is. `make bench-resolve` measures anew.\n")
+	b.WriteString("consensus; its registrations are puts. Behind a figure in parentheses: how many times better the registrar's is.\n")
 	for _, l := range loads {
 		fmt.Fprintf(&b, "\n**%s**\n\n| |", l.Name)
 		for _, c := range columns {

@@ -144,7 +144,8 @@ func machine() string {
 			}
 		}
 	}
-	s := fmt.Sprintf("%d × %s, %s, %s", runtime.NumCPU(), model, memory, output("uname", "-sr"))
+	system, _, _ := strings.Cut(output("uname", "-sr"), "-") // without what a distributor calls his build
+	s := fmt.Sprintf("%d × %s, %s, %s", runtime.NumCPU(), model, memory, system)
 	if b, err := os.ReadFile("/proc/sys/net/ipv4/tcp_congestion_control"); err == nil {
 		s += ", TCP with " + strings.TrimSpace(string(b))
 	}
