@@ -9,8 +9,15 @@ import (
 type reassembly struct {
 	limit int
 	parts map[partKey]*part
-	order []partKey // oldest first
+	order []turn // oldest first, with those that have left parts
+	turns uint64
 	bytes int
+}
+
+// turn is when a fragment came: one with the same key may have come before and be gone.
+type turn struct {
+	key partKey
+	nr  uint64
 }
 
 // partKey names a fragment: one direction of an association, on whatever path, and its
@@ -23,6 +30,7 @@ type partKey struct {
 
 // part is a fragment.
 type part struct {
+	nr         uint64
 	begin, end bool
 	stream     wire.StreamID
 	ppid       wire.PPID
@@ -48,7 +56,7 @@ func newReassembly(limit int) reassembly {
 func (r *reassembly) add(h *wire.Header, d *wire.Data) ([]byte, int) {
 	key := partKey{h.SrcPort, h.DstPort, h.VTag, d.TSN}
 	if r.parts[key] == nil { // else it was sent again
-		r.put(key, &part{d.Begin, d.End, d.Stream, d.PPID, append([]byte(nil), d.Payload...)})
+		r.put(key, &part{begin: d.Begin, end: d.End, stream: d.Stream, ppid: d.PPID, data: append([]byte(nil), d.Payload...)})
 	}
 	first, ok := r.edge(key, false)
 	if !ok {
@@ -93,17 +101,19 @@ func (r *reassembly) edge(k partKey, forward bool) (partKey, bool) {
 	return k, false
 }
 
-// put remembers a fragment and forgets the oldest ones if there are too many.
+// put remembers a fragment and forgets the oldest others if there are too many.
 func (r *reassembly) put(key partKey, p *part) {
+	r.turns++
+	p.nr = r.turns
 	r.parts[key] = p
-	r.order = append(r.order, key)
+	r.order = append(r.order, turn{key, p.nr})
 	r.bytes += len(p.data) + partOverhead
-	for r.bytes > r.limit || len(r.order) > 2*r.limit/partOverhead {
+	for len(r.order) > 1 && (r.bytes > r.limit || len(r.order) > 2*r.limit/partOverhead) {
 		oldest := r.order[0]
 		r.order = r.order[1:]
-		if p := r.parts[oldest]; p != nil {
+		if p := r.parts[oldest.key]; p != nil && p.nr == oldest.nr {
 			r.bytes -= len(p.data) + partOverhead
-			delete(r.parts, oldest)
+			delete(r.parts, oldest.key)
 		}
 	}
 }

@@ -119,6 +119,31 @@ func TestReassemblyIsBounded(t *testing.T) {
 	require.Nil(t, b, "no message has so many")
 }
 
+// A fragment that is sent again after its message was complete is not taken for the old one
+// when room is made.
+func TestReassemblyForgetsTheOldestOnly(t *testing.T) {
+	r := newReassembly(3 * (1000 + partOverhead))
+	h := &wire.Header{SrcPort: 1, DstPort: 2}
+	add := func(tsn wire.TSN, begin, end bool) ([]byte, int) {
+		return r.add(h, &wire.Data{TSN: tsn, PPID: 11, Begin: begin, End: end, Payload: make([]byte, 1000)})
+	}
+	_, n := add(1, true, false)
+	require.Zero(t, n)
+	b, n := add(2, false, true)
+	require.Equal(t, 2, n)
+	require.Len(t, b, 2000)
+	for tsn := range wire.TSN(3) {
+		_, n := add(10+2*tsn, true, false)
+		require.Zero(t, n)
+	}
+	_, n = add(1, true, false) // the first of those of the loop makes room
+	require.Zero(t, n)
+	_, n = add(2, false, true) // so does the second
+	require.Equal(t, 2, n, "TSN 1 is there still")
+	_, n = add(15, false, true)
+	require.Equal(t, 2, n, "TSN 14, too")
+}
+
 // What the capture has cut is no mistake of the sender: it is marked, and its fields are
 // shown as far as they are there.
 func TestDumpCutPackets(t *testing.T) {
