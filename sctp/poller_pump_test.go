@@ -55,6 +55,7 @@ func echoPolled(t *testing.T, p *Poller) {
 // there would; when others come, or nobody, the role goes back, and nobody is held up.
 func TestPollerReadsTheCarrier(t *testing.T) {
 	s, at := polledEcho(t)
+	eager(s)
 	client, err := NewStack(&StackConfig{ListenAddrs: at.IPs})
 	require.NoError(t, err)
 	defer client.Close()

@@ -62,6 +62,7 @@ type pump struct {
 	done    <-chan struct{} // ends the context of the call that borrowed last
 	newDone bool            // it was another one before
 	rare    bool            // the next look is later than standbyFor
+	most    int             // that need may become
 
 	// Of the borrower.
 	now, yielded time.Time
@@ -78,7 +79,7 @@ type pump struct {
 func (p *pump) init(c carrier.Carrier) {
 	_, p.on = c.(carrier.Interrupter)
 	p.resume = make(chan struct{}, 1)
-	p.need = lendAfter
+	p.need, p.most = lendAfter, maxLend
 }
 
 // lend decides after a batch whether to stand by.
@@ -223,11 +224,13 @@ func (p *pump) home() {
 
 // returned sets how long the next streak has to be: longer if lending was in vain.
 func (p *pump) returned(useful bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.streak = 0
 	if useful {
 		p.need = lendAfter
 	} else {
-		p.need = min(2*p.need, maxLend)
+		p.need = min(2*p.need, p.most)
 	}
 }
 

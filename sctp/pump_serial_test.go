@@ -64,6 +64,8 @@ func open(t *testing.T, s *Stack, to *Addr, n int) {
 // and serves them one by one.
 func TestSerialAssociationsReadTheCarrier(t *testing.T) {
 	client, server, to := serial(t)
+	eager(client)
+	eager(server)
 	read := func(s *Stack) uint64 { return s.wires().links[0].pump.batches.Load() }
 	for tries := 0; read(client) < 100 || read(server) < 100; tries++ {
 		require.Less(t, tries, 1000, "the role of reading is never lent")

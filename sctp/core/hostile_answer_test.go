@@ -101,6 +101,13 @@ func TestX7InitAckIsBounded(t *testing.T) {
 			out := p.inject(0, i)
 			require.Len(t, out, 1)
 			require.LessOrEqual(t, len(out[0].Bytes()), min(4*size+256, 1472), "INIT of %d bytes", size)
+			var ack wire.Init
+			require.NoError(t, ack.Decode(out[0].First()))
+			reported := 0
+			for _, r := range ack.Reported {
+				reported += 4 + len(r)
+			}
+			require.LessOrEqual(t, reported, 512)
 		})
 	}
 }

@@ -15,13 +15,14 @@ type Parameters struct {
 	SackDelay      time.Duration // SACK.Delay, 0 to 500 ms (RFC 9260 §6.2)
 	SackFrequency  int           // packets with DATA per SACK, at least 1
 	MaxBurst       int           // Max.Burst in packets; 0: no limit
-	NoDelay        bool          // as in Config
+	NoDelay        bool          // small messages need not wait for others (Nagle)
 
 	AssociationMaxRetrans int // Association.Max.Retrans, 0 to 16,777,216
 	HeartbeatMaxBurst     int // HB.Max.Burst, at least 1
 
-	// PrimarySwitchover and PrimaryMaxRetrans are as in Config, but a
-	// PrimaryMaxRetrans that is too small is an error (RFC 7829 §5 rule 1).
+	// PrimarySwitchover makes another path the primary one when the primary has failed
+	// more than PrimaryMaxRetrans times in a row. That must not be less than what makes
+	// data leave the path: the error is a *ParameterError (RFC 7829 §5 rule 1).
 	PrimarySwitchover bool
 	PrimaryMaxRetrans int
 }

@@ -13,7 +13,9 @@ import (
 type PathSettings struct {
 	// MaxRetrans is Path.Max.Retrans, 0 to 16,777,216.
 	MaxRetrans int
-	// PotentiallyFailed and PFMaxRetrans (0 to 16,777,216) are as in Config.
+	// PotentiallyFailed lets data leave the path when more than PFMaxRetrans (0 to
+	// 16,777,216) retransmissions in a row had no answer, and come back with the first
+	// answer to a probe (SCTP-PF, RFC 7829). False: when the path is inactive.
 	PotentiallyFailed bool
 	PFMaxRetrans      int
 	// DisableHeartbeat stops probes of the path while it is idle. One that is not

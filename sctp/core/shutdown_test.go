@@ -68,10 +68,14 @@ func TestShutdownReceivedRefusesNewData(t *testing.T) { // RFC 9260 §9.2
 func TestE3DuplicatesAreAnswered(t *testing.T) { // RFC 9260 §9.2
 	v := attacked(t, nil)
 	for range 3 {
+		v.w.now = v.w.now.Add(300 * time.Millisecond)
 		out := v.inject(v.as.LocalTag(), &wire.Shutdown{CumTSN: v.b.firstTSN - 1})
 		require.Len(t, out, 1)
 		require.Equal(t, []wire.ChunkType{wire.TypeShutdownAck}, chunkTypes(out[0]))
 		require.Equal(t, core.ShutdownAckSent, v.as.State())
+		when, ok := v.as.NextTimeout()
+		require.True(t, ok)
+		require.Equal(t, v.as.Paths()[0].RTO, when.Sub(v.w.now), "T2-shutdown is restarted")
 	}
 	// An INIT now means the SHUTDOWN COMPLETE was lost.
 	out := v.inject(0, &wire.Init{InitiateTag: 42, ARwnd: 65536, OutStreams: 1, InStreams: 1, InitialTSN: 1})
