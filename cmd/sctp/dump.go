@@ -33,6 +33,9 @@ With --json each line is an object. Fields that do not apply are left out:
   cut        true if the capture does not hold the whole chunk
   error      what is malformed`,
 		Args: cobra.ExactArgs(1),
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			return []string{"pcap", "pcapng"}, cobra.ShellCompDirectiveFilterFileExt
+		},
 		RunE: func(c *cobra.Command, args []string) error {
 			in, name := c.InOrStdin(), "standard input"
 			if args[0] != "-" {

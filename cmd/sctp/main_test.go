@@ -102,3 +102,23 @@ func figures(t *testing.T, line string) map[string]float64 {
 	require.NoError(t, json.Unmarshal([]byte(line), &m), line)
 	return m
 }
+
+// The shell completes what there is a list of, and files where files are read.
+func TestCompletion(t *testing.T) {
+	for args, want := range map[string]string{
+		"perf ":                                "client server :4",
+		"perf client ":                         ":4",
+		"perf client 127.0.0.1:5000 ":          "assoc bulk idle pingpong timed :4",
+		"perf client 127.0.0.1:5000 p":         "pingpong :4",
+		"perf client --congestion ":            "reno cubic :4",
+		"perf server ":                         ":4",
+		"nc ":                                  ":4",
+		"dump ":                                "pcap pcapng :8",
+		"perf client 127.0.0.1:5000 bulk 100 ": ":4",
+	} {
+		out, err := execute(t, strings.NewReader(""), append([]string{"__completeNoDesc"}, strings.Split(args, " ")...)...)
+		require.NoError(t, err)
+		out, _, _ = strings.Cut(out, "Completion ended")
+		require.Equal(t, want, strings.Join(strings.Fields(out), " "), args)
+	}
+}

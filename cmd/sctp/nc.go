@@ -38,8 +38,9 @@ func ncCommand() *cobra.Command {
 		Long: `Connect standard input and output to an association. Each line of standard input,
 or each block with --raw, is sent as one message; what comes back is written to
 standard output. The end of standard input shuts the association down gracefully.`,
-		Args: cobra.ExactArgs(1),
-		RunE: func(c *cobra.Command, args []string) error { return nc(c, args[0], &o) },
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE:              func(c *cobra.Command, args []string) error { return nc(c, args[0], &o) },
 	}
 	f := c.Flags()
 	f.BoolVarP(&o.listen, "listen", "l", false, "wait for one association instead of opening one")

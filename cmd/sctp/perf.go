@@ -73,6 +73,9 @@ Figures are printed as one JSON line, or for people with --human.`,
 	o.lower.addFlags(f)
 	o.observe.AddFlags(f)
 	o.observe.AddMetrics(f)
+	if err := c.RegisterFlagCompletionFunc("congestion", cobra.FixedCompletions([]string{"reno", "cubic"}, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+		panic(err) // any run would show it
+	}
 	c.AddCommand(perfServerCommand(&o), perfClientCommand(&o))
 	return c
 }

@@ -28,7 +28,8 @@ func perfClientCommand(o *perfOptions) *cobra.Command {
   assoc MILLISECONDS [PARALLEL]   set-up and graceful shutdown without data
   idle COUNT [SECONDS]            keep COUNT associations and tell their memory,
                                   and the CPU time that they take in SECONDS`,
-		Args: cobra.MinimumNArgs(2),
+		Args:              cobra.MinimumNArgs(2),
+		ValidArgsFunction: completeMode,
 		RunE: func(c *cobra.Command, args []string) error {
 			return withProfile(o.profile, func() error { return perfRun(c, args, o) })
 		},

@@ -2,9 +2,12 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/spf13/cobra"
 )
 
 // modeArg is a number that a mode of perf takes, from 1.
@@ -27,6 +30,18 @@ var perfArgs = func() map[string][]modeArg {
 		"idle":     {{"COUNT", 1 << 20, false}, {"SECONDS", int(24 * time.Hour / time.Second), true}},
 	}
 }()
+
+// completeMode lets the shell complete the name of a mode.
+func completeMode(_ *cobra.Command, args []string, start string) ([]string, cobra.ShellCompDirective) {
+	var names []string
+	for name := range perfArgs {
+		if len(args) == 1 && strings.HasPrefix(name, start) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
 
 // modeArgs reads the numbers behind the name of a mode.
 func modeArgs(mode string, args []string) ([]int, error) {

@@ -21,6 +21,8 @@ func perfServerCommand(o *perfOptions) *cobra.Command {
 		Use:   "server ADDR",
 		Short: "Serve measurements until standard input closes, then print what was received",
 		Args:  cobra.ExactArgs(1),
+
+		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, args []string) error {
 			return withProfile(o.profile, func() error { return perfServe(c, args[0], o) })
 		},
