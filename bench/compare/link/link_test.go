@@ -97,7 +97,7 @@ func TestLinkCarriesPackets(t *testing.T) {
 	rtt, err := time.ParseDuration(string(took))
 	require.NoError(t, err)
 	require.GreaterOrEqual(t, rtt, 20*time.Millisecond)
-	require.Less(t, rtt, 200*time.Millisecond)
+	require.Less(t, rtt, time.Second)
 }
 
 // The test binary plays both processes: one echoes ten datagrams, the other sends them
