@@ -58,7 +58,7 @@ func TestPageIsBoundedAndFindsAll(t *testing.T) {
 		begin := time.Now()
 		out := page(t, r, query)
 		require.Less(t, len(out), 256<<10, query)
-		require.Less(t, time.Since(begin), 2*time.Second, "on a slow machine, too")
+		require.Less(t, time.Since(begin), 10*time.Second, "on a slow machine, too")
 		require.LessOrEqual(t, strings.Count(out, "<article"), pagePools, query)
 		require.LessOrEqual(t, strings.Count(out, "<tr"), pagePools*(poolElements+1)+pagePeers+2, query)
 	}
