@@ -32,7 +32,7 @@ GOLDEN = $(shell grep -rlE 'Bool."update"|"github.com/rserpool/rserpool/internal
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | \
-		awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+		awk -F':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
 
 build: ## build the commands into bin/
 	@mkdir -p $(BIN)
