@@ -89,7 +89,7 @@ func TestPerfManyAssociations(t *testing.T) {
 	got := figures(t, line)
 	require.Equal(t, sent, got["rx_msgs"])
 	require.Equal(t, sent*1000, got["rx_bytes"])
-	require.GreaterOrEqual(t, got["rx_secs"], 0.05) // from its first message on
+	require.Positive(t, got["rx_secs"]) // from its first message on, which may be late on a busy machine
 	require.EqualValues(t, 5, got["rx_conns"])
 }
 

@@ -285,13 +285,14 @@ func TestK6SacksWithManyBlocks(t *testing.T) {
 		v.as.HandlePacket(v.w.now, in, pkt)
 		v.b.drain(v.as)
 		require.Zero(t, testing.AllocsPerRun(10, func() { v.as.HandlePacket(v.w.now, in, pkt) }))
-		start := time.Now()
-		for range 200 {
+		took[n] = time.Hour
+		for range 200 { // the least is what it takes while nobody else has the processor
+			start := time.Now()
 			v.as.HandlePacket(v.w.now, in, pkt)
+			took[n] = min(took[n], time.Since(start))
 		}
-		took[n] = time.Since(start)
 	}
-	require.Less(t, took[16_000], 200*took[100]+time.Second, "%v", took)
+	require.Less(t, took[16_000], 200*took[100]+20*time.Millisecond, "%v", took)
 	require.Equal(t, core.Established, v.as.State())
 	v.w.net.SetFilter(nil)
 	v.inject(v.as.LocalTag(), &wire.Sack{CumTSN: first + wire.TSN(v.as.Stats().DataOut) - 1, ARwnd: 1 << 24})

@@ -116,10 +116,18 @@ func TestWideGapIsCheapToReport(t *testing.T) {
 	m.Init(0)
 	m.Add(65535)
 	var g []wire.GapBlock
-	start := time.Now()
-	for range 100000 {
-		g = m.Gaps(g[:0], 360)
-	}
+	took := least(5000, func() { g = m.Gaps(g[:0], 360) })
 	require.Len(t, g, 1)
-	require.Less(t, time.Since(start), 8*time.Second)
+	require.Less(t, took, 100*time.Microsecond)
+}
+
+// least is the shortest of many runs: what f takes while nobody else has the processor.
+func least(runs int, f func()) time.Duration {
+	least := time.Hour
+	for range runs {
+		start := time.Now()
+		f()
+		least = min(least, time.Since(start))
+	}
+	return least
 }

@@ -277,12 +277,19 @@ func TestManyGapBlocksAreLinear(t *testing.T) {
 	for i := uint16(2); len(gaps) < 16000; i += 2 {
 		gaps = append(gaps, wire.GapBlock{Start: i, End: i})
 	}
-	start := time.Now()
-	for range 200 {
-		s.sack(0, false, gaps...)
-	}
-	require.Less(t, time.Since(start), 20*time.Second)
+	require.Less(t, least(50, func() { s.sack(0, false, gaps...) }), 100*time.Millisecond)
 	s.audit(p)
+}
+
+// least is the shortest of many runs: what f takes while nobody else has the processor.
+func least(runs int, f func()) time.Duration {
+	least := time.Hour
+	for range runs {
+		start := time.Now()
+		f()
+		least = min(least, time.Since(start))
+	}
+	return least
 }
 
 func TestRefusedChunk(t *testing.T) { // RFC 9260 §6.1 A
