@@ -199,7 +199,23 @@ func FuzzDump(f *testing.F) {
 		for _, c := range text.String() {
 			require.True(t, c == '\n' || c >= ' ' && c != 0x7f, "a control character would reach the terminal")
 		}
+		dumpWithLittleRoom(t, file)
 	})
+}
+
+// dumpWithLittleRoom has fragments make room for each other, for which dump needs
+// megabytes.
+func dumpWithLittleRoom(t *testing.T, file []byte) {
+	frames, err := openCapture(bytes.NewReader(file))
+	if err != nil {
+		return
+	}
+	d := &dissector{parts: newReassembly(3 * partOverhead)}
+	for f, err := frames(); err == nil; f, err = frames() {
+		for range d.rows(f) {
+			require.True(t, d.parts.bytes <= d.parts.limit || len(d.parts.order) == 1)
+		}
+	}
 }
 
 // The fields of --json, which other programs read, in their order.
