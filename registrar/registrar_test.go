@@ -37,8 +37,16 @@ func stack(t testing.TB) *sctp.Stack {
 	return s
 }
 
-// start runs registrars that know each other; identifiers are 1, 2, …
+// start runs registrars that know each other, with the profile fast; identifiers are 1,
+// 2, …
 func start(t testing.TB, n int) []*running {
+	t.Helper()
+	return startWith(t, n, core.ProfileFast)
+}
+
+// startWith is start with another profile: with default, what waits for a processor is not
+// taken for dead.
+func startWith(t testing.TB, n int, p core.Profile) []*running {
 	t.Helper()
 	stacks := make([]*sctp.Stack, n)
 	var peers []string
@@ -48,7 +56,7 @@ func start(t testing.TB, n int) []*running {
 	}
 	out := make([]*running, n)
 	for i := range out {
-		r, err := registrar.New(&registrar.Config{ID: rserpool.RegistrarID(i + 1), Peers: peers, Profile: core.ProfileFast, Stack: stacks[i]})
+		r, err := registrar.New(&registrar.Config{ID: rserpool.RegistrarID(i + 1), Peers: peers, Profile: p, Stack: stacks[i]})
 		require.NoError(t, err)
 		ctx, cancel := context.WithCancel(context.Background())
 		done := make(chan error, 1)
@@ -66,7 +74,7 @@ func start(t testing.TB, n int) []*running {
 	for _, r := range out {
 		select {
 		case <-r.Ready():
-		case <-time.After(10 * time.Second):
+		case <-time.After(20 * time.Second):
 			require.Fail(t, "not ready")
 		}
 	}
@@ -82,7 +90,7 @@ type client struct {
 func (r *running) dial(t testing.TB) *client {
 	t.Helper()
 	addr, _ := r.Addrs()
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	a, err := stack(t).Dial(ctx, addr, nil)
 	require.NoError(t, err)
@@ -92,7 +100,7 @@ func (r *running) dial(t testing.TB) *client {
 
 func (c *client) send(m asap.Message) {
 	c.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	require.NoError(c.t, c.a.Send(ctx, &sctp.Message{PPID: sctp.PPID(asap.PPID), Data: m.AppendTo(nil)}))
 }
@@ -100,7 +108,7 @@ func (c *client) send(m asap.Message) {
 // await acknowledges keep-alives until another message comes.
 func (c *client) await() asap.Message {
 	c.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	for {
 		m, err := c.a.ReceiveMessage(ctx, nil, 1<<16)
@@ -131,16 +139,15 @@ func get(t testing.TB, h http.Handler, path string) (int, string, http.Header) {
 }
 
 func TestRegistrationReachesAllRegistrars(t *testing.T) { // RFC 5353 §3.4
-	rs := start(t, 3)
-	c := rs[0].dial(t)
-	c.send(&asap.Registration{Handle: "pool", Element: element(0xa1)})
-	resp := c.await().(*asap.RegistrationResponse)
+	rs := startWith(t, 3, core.ProfileDefault)
+	c := rs[0].dial(t).stayAlive()
+	resp := c.ask(&asap.Registration{Handle: "pool", Element: element(0xa1)}).(*asap.RegistrationResponse)
 	require.False(t, resp.Reject)
 	for i, r := range rs {
 		require.Eventually(t, func() bool {
 			s := r.Snapshot()
 			return len(s.Pools) == 1 && len(s.Pools[0].Elements) == 1
-		}, 5*time.Second, 10*time.Millisecond, "registrar %d", i+1)
+		}, 20*time.Second, 10*time.Millisecond, "registrar %d", i+1)
 		q := r.dial(t)
 		q.send(&asap.HandleResolution{Handle: "pool"})
 		a := q.await().(*asap.HandleResolutionResponse)
@@ -161,32 +168,32 @@ func TestRegistrationReachesAllRegistrars(t *testing.T) { // RFC 5353 §3.4
 
 func TestDeadElementIsRemovedInASecond(t *testing.T) { // RFC 5352 §3.5
 	rs := start(t, 2)
-	c := rs[0].dial(t)
-	c.send(&asap.Registration{Handle: "pool", Element: element(0xa1)})
-	c.await()
-	require.Eventually(t, func() bool { return len(rs[1].Snapshot().Pools) == 1 }, 5*time.Second, 10*time.Millisecond)
-	// It answers no keep-alive any more.
+	c := rs[0].dial(t).stayAlive()
+	c.ask(&asap.Registration{Handle: "pool", Element: element(0xa1)})
+	require.Eventually(t, func() bool { return len(rs[1].Snapshot().Pools) == 1 }, 20*time.Second, 10*time.Millisecond)
+	c.hush() // it answers no keep-alive any more
+	begin := time.Now()
 	require.Eventually(t, func() bool {
 		return len(rs[0].Snapshot().Pools) == 0 && len(rs[1].Snapshot().Pools) == 0
-	}, 5*time.Second, 10*time.Millisecond)
+	}, 20*time.Second, 10*time.Millisecond)
+	t.Logf("removed after %v", time.Since(begin))
 }
 
 func TestTwoRegistrarsTakeOver(t *testing.T) { // RFC 5353 §3.5, without a third to acknowledge
 	rs := start(t, 2)
-	c := rs[0].dial(t)
-	c.send(&asap.Registration{Handle: "pool", Element: element(0xa1)})
-	c.await()
-	require.Eventually(t, func() bool { return len(rs[1].Snapshot().Pools) == 1 }, 5*time.Second, 10*time.Millisecond)
+	c := rs[0].dial(t).stayAlive()
+	c.ask(&asap.Registration{Handle: "pool", Element: element(0xa1)})
+	require.Eventually(t, func() bool { return len(rs[1].Snapshot().Pools) == 1 }, 20*time.Second, 10*time.Millisecond)
 	require.NoError(t, rs[0].Close())
 	require.Eventually(t, func() bool {
 		s := rs[1].Snapshot()
 		return s.Stats.TakeoversWon == 1 || len(s.Pools) == 1 && s.Pools[0].Elements[0].Home == 2
-	}, 10*time.Second, 10*time.Millisecond)
+	}, 20*time.Second, 10*time.Millisecond)
 }
 
 func TestWrongPayloadProtocolEndsTheAssociation(t *testing.T) { // RFC 5352 §8
 	c := start(t, 1)[0].dial(t)
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	require.NoError(t, c.a.Send(ctx, &sctp.Message{PPID: 12, Data: []byte{1, 0, 0, 4}}))
 	_, err := c.a.Receive(ctx, make([]byte, 100))
@@ -195,11 +202,10 @@ func TestWrongPayloadProtocolEndsTheAssociation(t *testing.T) { // RFC 5352 §8
 }
 
 func TestStatusAndMetrics(t *testing.T) {
-	rs := start(t, 2)
-	c := rs[0].dial(t)
+	rs := startWith(t, 2, core.ProfileDefault)
+	c := rs[0].dial(t).stayAlive()
 	hostile := rserpool.PoolHandle("<script>alert(1)</script>\xff")
-	c.send(&asap.Registration{Handle: hostile, Element: element(0xa1)})
-	c.await()
+	c.ask(&asap.Registration{Handle: hostile, Element: element(0xa1)})
 	h := rs[0].Handler()
 	code, body, header := get(t, h, "/")
 	require.Equal(t, 200, code)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/rserpool/rserpool/asap"
 	"github.com/rserpool/rserpool/internal/browser"
+	"github.com/rserpool/rserpool/registrar/core"
 	"github.com/rserpool/rserpool/rserpool"
 	"github.com/rserpool/rserpool/sctp"
 )
@@ -52,12 +53,13 @@ func webPage(t *testing.T, r *running) (*browser.Page, string) {
 	return p, srv.URL + "/"
 }
 
-// alive is a client that acknowledges keep-alives all the time.
+// alive is a client that acknowledges keep-alives all the time, until it is told to hush.
 type alive struct {
 	*client
 	answers chan asap.Message
 	mu      sync.Mutex
 	ids     map[rserpool.PoolHandle]rserpool.PEID // of the elements it is: one in a pool
+	hushed  bool
 }
 
 func (c *client) stayAlive() *alive {
@@ -75,12 +77,22 @@ func (c *client) stayAlive() *alive {
 				continue
 			}
 			l.mu.Lock()
-			ack := &asap.EndpointKeepAliveAck{Handle: k.Handle, PEID: l.ids[k.Handle]}
+			ack, hushed := &asap.EndpointKeepAliveAck{Handle: k.Handle, PEID: l.ids[k.Handle]}, l.hushed
 			l.mu.Unlock()
+			if hushed {
+				continue
+			}
 			_ = c.a.Send(c.t.Context(), &sctp.Message{PPID: sctp.PPID(asap.PPID), Data: ack.AppendTo(nil)}) // or the registrar will tell
 		}
 	}()
 	return l
+}
+
+// hush lets it acknowledge nothing any more.
+func (l *alive) hush() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.hushed = true
 }
 
 // ask sends a message and returns the answer.
@@ -95,7 +107,7 @@ func (l *alive) ask(m asap.Message) asap.Message {
 	select {
 	case m := <-l.answers:
 		return m
-	case <-time.After(10 * time.Second):
+	case <-time.After(20 * time.Second):
 		require.FailNow(l.t, "no answer")
 		return nil
 	}
@@ -112,7 +124,7 @@ func eval[T any](t *testing.T, p *browser.Page, script string) (v T) {
 func becomes(t *testing.T, p *browser.Page, script string) {
 	t.Helper()
 	ok := false
-	for end := time.Now().Add(15 * time.Second); !ok && time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); !ok && time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		ok = eval[bool](t, p, script)
 	}
 	require.True(t, ok, "%s\n%s", script, eval[string](t, p, "document.body.innerText"))
@@ -131,7 +143,7 @@ func harmless(t *testing.T, p *browser.Page) {
 // The status page in a real browser: what happens shows by itself, and hostile pool handles are
 // text.
 func TestWebStatusPage(t *testing.T) {
-	rs := start(t, 2)
+	rs := startWith(t, 2, core.ProfileDefault)
 	p, url := webPage(t, rs[0])
 	c := rs[0].dial(t).stayAlive()
 	for i, h := range hostileHandles {
@@ -195,7 +207,7 @@ func TestWebStatusPage(t *testing.T) {
 
 // Without scripts the page is a snapshot in which one can search.
 func TestWebStatusPageWithoutScripts(t *testing.T) {
-	rs := start(t, 1)
+	rs := startWith(t, 1, core.ProfileDefault)
 	p, url := webPage(t, rs[0])
 	c := rs[0].dial(t).stayAlive()
 	for i := range 3 {
