@@ -341,7 +341,7 @@ func (o *registrarOptions) run(c *cobra.Command) (err error) {
 		return err
 	case <-r.Ready():
 		asapAt, enrpAt := r.Addrs()
-		log.Info("ready", zap.Stringer("id", r.ID()), zap.Stringer("asap", asapAt), zap.Stringer("enrp", enrpAt))
+		log.Info("serving", zap.Stringer("id", r.ID()), zap.Stringer("asap", asapAt), zap.Stringer("enrp", enrpAt))
 		fmt.Fprintln(c.OutOrStdout(), "ready")
 	}
 	return <-ended
