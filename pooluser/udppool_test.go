@@ -62,7 +62,7 @@ func TestLoopbackUDPPool(t *testing.T) {
 		require.NoError(t, err)
 		defer c.Close()
 		id := c.(*pooluser.NetConn).Element().ID
-		_ = c.SetDeadline(time.Now().Add(2 * time.Second))
+		_ = c.SetDeadline(time.Now().Add(10 * time.Second))
 		if _, err := c.Write([]byte("?")); err != nil {
 			return id, err
 		}

@@ -30,12 +30,21 @@ import (
 	"github.com/rserpool/rserpool/sctp"
 )
 
-// startRegistrar runs a registrar on loopback.
-func startRegistrar(t *testing.T, id rserpool.RegistrarID, peers ...string) *registrar.Registrar {
-	t.Helper()
-	return startWith(t, core.ProfileFast, id, peers...)
+// patient is a profile by which no element is removed that waits for a processor.
+func patient() core.Profile {
+	p := core.ProfileFast
+	p.KeepAliveTimeout, p.LinkGrace = time.Minute, time.Minute
+	return p
 }
 
+// silent is one without keep-alives, which elements by hand do not answer.
+func silent() core.Profile {
+	p := patient()
+	p.KeepAlive = time.Hour
+	return p
+}
+
+// startWith runs a registrar on loopback.
 func startWith(t *testing.T, p core.Profile, id rserpool.RegistrarID, peers ...string) *registrar.Registrar {
 	t.Helper()
 	r, err := registrar.New(&registrar.Config{ID: id, Listen: "127.0.0.1@0", Profile: p, Peers: peers,
@@ -85,7 +94,7 @@ func registration(h rserpool.PoolHandle, id rserpool.PEID) *asap.Registration {
 }
 
 func TestMetricsOfARegistrar(t *testing.T) {
-	r := startRegistrar(t, 1)
+	r := startWith(t, silent(), 1)
 	a := ask(t, r)
 	a.says(registration("<b>\xff", 7).AppendTo(nil)) // a label must be valid UTF-8
 	a.says(registration("<b>\xff", 0).AppendTo(nil)) // refused
@@ -113,7 +122,7 @@ func TestMetricsOfARegistrar(t *testing.T) {
 
 // However large the scope: so many series and no more; sums are complete.
 func TestMetricsAreBounded(t *testing.T) {
-	r := startWith(t, core.ProfileRFC, 1) // its keep-alives are rare: nobody answers them here
+	r := startWith(t, silent(), 1)
 	a := ask(t, r)
 	for i := range daemon.MaxSeries + 20 {
 		a.says(registration(rserpool.PoolHandle(fmt.Sprintf("%0200d", i)), 7).AppendTo(nil))
@@ -228,12 +237,12 @@ func udpPort(r *registrar.Registrar) string {
 // everything is what a registrar with a peer, an element and a user serve.
 func everything(t *testing.T) string {
 	t.Helper()
-	other := startRegistrar(t, 2)
+	other := startWith(t, patient(), 2)
 	_, enrp := other.Addrs()
-	r := startRegistrar(t, 1, enrp.String())
+	r := startWith(t, patient(), 1, enrp.String())
 	at, _ := r.Addrs()
 	pe, err := poolelement.Listen(t.Context(), "pool", &poolelement.Config{Registrars: []string{at.String()}, Listen: "127.0.0.1@0", PEID: 7,
-		Policy: rserpool.Policy{Type: rserpool.LeastUsedDegradation, LoadDegradation: 5}, Profile: asapcore.ProfileFast})
+		Policy: rserpool.Policy{Type: rserpool.LeastUsedDegradation, LoadDegradation: 5}, Profile: asapcore.ProfileDefault})
 	require.NoError(t, err)
 	served := make(chan error, 1)
 	ctx, stop := context.WithCancel(t.Context())
@@ -243,7 +252,7 @@ func everything(t *testing.T) string {
 			_, _ = io.Copy(io.Discard, s)
 		})}).Serve(ctx, pe)
 	}()
-	pu, err := pooluser.New(&pooluser.Config{Registrars: []string{at.String()}, Listen: "127.0.0.1@0", Profile: asapcore.ProfileFast})
+	pu, err := pooluser.New(&pooluser.Config{Registrars: []string{at.String()}, Listen: "127.0.0.1@0", Profile: asapcore.ProfileDefault})
 	require.NoError(t, err)
 	defer pu.Close()
 	defer func() { stop(); require.NoError(t, <-served) }()
