@@ -19,7 +19,7 @@ type UnreachableError struct {
 	Chunk wire.ChunkType
 	// Sent is how many of them in a row.
 	Sent int
-	// Addrs is where they were sent.
+	// Addrs is where they were sent. Directly over IP there is no UDP port: it is 0.
 	Addrs []netip.AddrPort
 	// Stale says that there were answers, but that they called every State Cookie
 	// stale (§5.2.6).
@@ -33,7 +33,11 @@ func (e *UnreachableError) Error() string {
 	}
 	var to []string
 	for _, a := range e.Addrs {
-		to = append(to, a.String())
+		at := a.String()
+		if a.Port() == 0 {
+			at = a.Addr().String()
+		}
+		to = append(to, at)
 	}
 	return fmt.Sprintf("%v: no answer to %d × %v to %s", ErrTimeout, e.Sent, e.Chunk, strings.Join(to, ", "))
 }
