@@ -131,7 +131,7 @@ func TestMemoryOfRegistrarProcess(t *testing.T) {
 	}
 	s := startProfile(t, 1, profile)
 	before, _ := rss(t, s.regs[0].pid())
-	m := startMuster(s, elements, 0)
+	m := startMuster(s, elements)
 	m.run()
 	s.wait(m.all, "all registrations")
 	time.Sleep(3 * time.Second) // keep-alives
