@@ -46,6 +46,7 @@ type started struct {
 	t    *testing.T
 	in   *io.PipeWriter
 	out  outputtest.Buffer
+	err  outputtest.Buffer
 	done chan error
 }
 
@@ -59,9 +60,12 @@ func start(t *testing.T, args ...string) *started {
 	c.SetArgs(args)
 	c.SetIn(r)
 	c.SetOut(&s.out)
+	c.SetErr(&s.err)
 	go func() {
 		defer cancel()
-		s.done <- c.ExecuteContext(ctx)
+		err := c.ExecuteContext(ctx)
+		_ = r.CloseWithError(io.ErrClosedPipe) // who still writes does not wait for ever
+		s.done <- err
 	}()
 	t.Cleanup(func() { _ = w.Close(); cancel() })
 	return s

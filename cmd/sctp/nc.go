@@ -20,6 +20,7 @@ import (
 type ncOptions struct {
 	listen bool
 	raw    bool
+	loud   bool
 	stream uint16
 	ppid   uint32
 
@@ -45,6 +46,7 @@ standard output. The end of standard input shuts the association down gracefully
 	f := c.Flags()
 	f.BoolVarP(&o.listen, "listen", "l", false, "wait for one association instead of opening one")
 	f.BoolVar(&o.raw, "raw", false, "send blocks as they come instead of lines")
+	f.BoolVarP(&o.loud, "verbose", "v", false, "tell on standard error where it listens, and who is there")
 	f.Uint16Var(&o.stream, "stream", 0, "stream identifier to send on")
 	f.Uint32Var(&o.ppid, "ppid", 0, "payload protocol identifier to send")
 	o.lower.addFlags(f)
@@ -94,24 +96,33 @@ func ncOpen(c *cobra.Command, address string, o *ncOptions) (a *sctp.Association
 		return nil, nil, err
 	}
 	if o.listen {
-		a, err = ncAccept(ctx, stack, addrs[0], cfg)
+		a, err = ncAccept(c, stack, addrs[0], cfg, o)
 	} else {
 		a, err = ncDial(ctx, stack, addrs, cfg)
 	}
 	if err != nil {
 		return nil, nil, errors.Join(err, done())
 	}
+	o.tell(c, "associated with", a.RemoteAddr())
 	return a, done, nil
 }
 
+// tell says on standard error what has happened, if that is wanted.
+func (o *ncOptions) tell(c *cobra.Command, what string, at net.Addr) {
+	if o.loud {
+		fmt.Fprintln(c.ErrOrStderr(), what, at)
+	}
+}
+
 // ncAccept waits for one association.
-func ncAccept(ctx context.Context, stack *sctp.Stack, addr *sctp.Addr, cfg *sctp.Config) (*sctp.Association, error) {
+func ncAccept(c *cobra.Command, stack *sctp.Stack, addr *sctp.Addr, cfg *sctp.Config, o *ncOptions) (*sctp.Association, error) {
 	l, err := stack.Listen(&sctp.Addr{Port: addr.Port}, cfg)
 	if err != nil {
 		return nil, err
 	}
 	defer l.Close()
-	return l.AcceptSCTP(ctx)
+	o.tell(c, "listening at", l.Addr())
+	return l.AcceptSCTP(c.Context())
 }
 
 // ncPatience bounds each try but the last, where a host name has several addresses.

@@ -2,9 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"os"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -14,19 +11,12 @@ import (
 	"github.com/rserpool/rserpool/sctp"
 )
 
-// listenNc starts a listening nc and waits for its socket: where the host says that
-// nobody is there, a client gives up at once.
+// listenNc starts a listening nc and waits until it listens: a client is refused before.
 func listenNc(t *testing.T, addr string, flags ...string) *started {
 	t.Helper()
-	s := start(t, append([]string{"nc", "-l", addr}, flags...)...)
-	_, port, _ := strings.Cut(addr, "@")
-	n, err := strconv.Atoi(port)
-	require.NoError(t, err)
-	bound := fmt.Sprintf(":%04X ", n)
-	require.Eventually(t, func() bool {
-		b, err := os.ReadFile("/proc/net/udp")
-		return err != nil || strings.Contains(string(b), bound) // others than Linux do not say so
-	}, 10*time.Second, 2*time.Millisecond)
+	s := start(t, append([]string{"nc", "-l", "-v", addr}, flags...)...)
+	require.Eventually(t, func() bool { return strings.HasPrefix(s.err.String(), "listening at 127.0.0.1:5000@") },
+		20*time.Second, 2*time.Millisecond)
 	return s
 }
 
@@ -49,6 +39,8 @@ func TestNcBothWays(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "who is there?\n", client.wait())
 	require.Equal(t, "hello\nme\n\nno newline", server.wait())
+	require.Regexp(t, `\Alistening at 127.0.0.1:5000@\d+\nassociated with 127.0.0.1:\d+@\d+\n\z`, server.err.String())
+	require.Empty(t, client.err.String(), "without --verbose")
 }
 
 // Each line is one message on the stream and with the identifier of the flags, with
