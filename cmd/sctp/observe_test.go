@@ -83,9 +83,9 @@ func TestObserveFailures(t *testing.T) {
 
 // perf serves its counters while it runs.
 func TestPerfMetrics(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	at := "127.0.0.1:" + freeUDP(t) // nor is it one that TCP gives to whoever asks for any
+	l, err := net.Listen("tcp", at)
 	require.NoError(t, err)
-	at := l.Addr().String()
 	require.NoError(t, l.Close())
 	s, addr := perfServer(t, "--metrics", at)
 	_, err = execute(t, strings.NewReader(""), "perf", "client", addr, "pingpong", "64", "10")
