@@ -147,9 +147,9 @@ func deliver(to *os.File, waiting <-chan packet) error {
 	defer runtime.UnlockOSThread()
 	precise()
 	for p := range waiting {
-		if wait := time.Until(p.due); wait > 0 {
+		for wait := time.Until(p.due); wait > 0; wait = time.Until(p.due) {
 			ts := unix.NsecToTimespec(int64(wait))
-			_ = unix.Nanosleep(&ts, nil) // a signal only lets the packet be early
+			_ = unix.Nanosleep(&ts, nil) // a signal ends it early
 		}
 		if _, err := to.Write(p.data); err != nil {
 			if errors.Is(err, os.ErrClosed) {
