@@ -144,6 +144,17 @@ func TestReassemblyForgetsTheOldestOnly(t *testing.T) {
 	require.Equal(t, 2, n, "TSN 14, too")
 }
 
+// A fragment does not make room for itself.
+func TestReassemblyKeepsTheNewest(t *testing.T) {
+	r := newReassembly(1)
+	h := &wire.Header{SrcPort: 1, DstPort: 2}
+	require.NotPanics(t, func() {
+		b, n := r.add(h, &wire.Data{TSN: 1, Begin: true, End: true, Payload: make([]byte, 100)})
+		require.Equal(t, 1, n)
+		require.Len(t, b, 100)
+	})
+}
+
 // What the capture has cut is no mistake of the sender: it is marked, and its fields are
 // shown as far as they are there.
 func TestDumpCutPackets(t *testing.T) {
